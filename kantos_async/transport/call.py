@@ -1,0 +1,50 @@
+"""What an endpoint function hands to the session: one call, not yet on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+__all__ = ["UNSET", "Call", "UnsetType", "json_param", "segment"]
+
+T = TypeVar("T")
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    """One operation with its arguments.
+
+    What may be repeated follows from the method alone (see `retry`), so a call carries no flag
+    for it.
+    """
+
+    method: str
+    #: Below the base URL, from `/`; its variable parts went through `segment`.
+    path: str
+    #: What the answer decodes into: a model, `list[...]`, `Any`, or `NoneType` for no body.
+    result: type[T]
+    #: Query parameters in order; values are strings already.
+    params: Sequence[tuple[str, str]] = ()
+    #: The JSON body; `UNSET` for none.
+    body: Any = UNSET
+
+
+def segment(value: str) -> str:
+    """Quote one path segment.
+
+    Raises:
+        ValueError: for an empty value, `.` or `..`, which would address another endpoint.
+    """
+    if value.isalnum() and value.isascii():
+        return value
+    if value in {"", ".", ".."}:
+        raise ValueError(f"{value!r} cannot be an id in a path")
+    return quote(value, safe="")
+
+
+def json_param(value: Any) -> str:
+    """A query parameter whose content is JSON (`filters`)."""
+    return msgspec.json.encode(value).decode()
