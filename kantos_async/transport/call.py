@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["UNSET", "Call", "UnsetType", "json_param", "segment"]
+__all__ = ["UNSET", "Call", "Sender", "UnsetType", "json_param", "segment"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,14 @@ class Call(msgspec.Struct, Generic[T], frozen=True, gc=False):
     params: Sequence[tuple[str, str]] = ()
     #: The JSON body; `UNSET` for none.
     body: Any = UNSET
+
+
+class Sender(Protocol):
+    """What endpoint functions need of a session."""
+
+    async def send(self, call: Call[T], /) -> T:
+        """Carry out one call and decode its answer."""
+        ...
 
 
 def segment(value: str) -> str:
