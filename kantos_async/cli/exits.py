@@ -1,0 +1,71 @@
+"""How a command ends: its exit code, and the one line that says what went wrong."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from kantos_async.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    KantosError,
+    RateLimitError,
+    ReadOnlyError,
+)
+
+__all__ = ["ExitCode", "UsageError", "explain"]
+
+
+class ExitCode(IntEnum):
+    """What every command's exit code means."""
+
+    OK = 0
+    #: Some rows failed; the others are done.
+    ROWS_FAILED = 1
+    #: Wrong use, an input that cannot be read included.
+    USAGE = 2
+    #: The API refused, or could not be reached.
+    REFUSED = 3
+    #: A dry run found something that would change.
+    WOULD_CHANGE = 4
+    #: Stopped at `--max-requests`; the same command goes on.
+    STOPPED = 5
+    INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """The command cannot start with what it was given; the message is one line for people."""
+
+
+def explain(error: BaseException) -> tuple[str, ExitCode] | None:
+    """The line and the exit code for an expected failure; None for a bug of ours."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted", ExitCode.INTERRUPTED
+        case UsageError() | ReadOnlyError():
+            return _line(error), ExitCode.USAGE
+        case KantosError():
+            return _line(error) + _advice(error), ExitCode.REFUSED
+        case OSError(filename=str(), strerror=str()):
+            return f"{error.filename}: {error.strerror}", ExitCode.USAGE
+        case OSError():
+            return _line(error), ExitCode.USAGE
+        case _:
+            return None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _advice(error: KantosError) -> str:
+    match error:
+        case AuthenticationError():
+            return " (is KANTOS_API_KEY right?)"
+        case APIConnectionError():
+            return " (is KANTOS_BASE_URL right?)"
+        case RateLimitError(retry_at=at) if at is not None:
+            return f" (quota is expected back at {at:%Y-%m-%d %H:%M:%S %Z})"
+        case _:
+            return ""

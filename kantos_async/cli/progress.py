@@ -1,0 +1,158 @@
+"""Progress of long work: bars on a terminal, plain lines in a log, or nothing at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+__all__ = ["Bars", "Display", "Lines", "Silent", "Step"]
+
+
+class Step(Protocol):
+    """One stretch of work, counted while it goes on."""
+
+    def advance(self, by: int = 1) -> None:
+        """Count `by` more pieces as done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say something short beside the count, such as what is left of the quota."""
+        ...
+
+
+class Display(Protocol):
+    """Where steps are shown."""
+
+    def step(self, title: str, total: int | None = None) -> AbstractContextManager[Step]:
+        """Show a step while the block runs; `total` is None where nobody knows it."""
+        ...
+
+
+class Silent:
+    """Shows nothing: a display and its steps in one."""
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+        """A step that nobody sees."""
+        yield self
+
+    def advance(self, by: int = 1) -> None:
+        """Count without a word."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Lines:
+    """A line when a step ends, and one every `every` seconds while it lasts."""
+
+    def __init__(
+        self, console: Console, *, every: float = 2.0, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.console = console
+        self.every = every
+        self.now = now
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+        """Print how far the step has come, and in the end how long it took."""
+        line = _Line(self, title, total)
+        yield line
+        line.finish()
+
+    def show(self, text: str) -> None:
+        """Print one line as it is."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Line:
+    def __init__(self, lines: Lines, title: str, total: int | None) -> None:
+        self._lines = lines
+        self._title = title
+        self._of = "" if total is None else f" of {total:,}"
+        self._began = self._shown = lines.now()
+        self._done = 0
+        self._note = ""
+
+    def advance(self, by: int = 1) -> None:
+        self._done += by
+        now = self._lines.now()
+        if now - self._shown >= self._lines.every:
+            self._shown = now
+            note = f" ({self._note})" if self._note else ""
+            self._lines.show(f"{self._title}: {self._done:,}{self._of}{note}")
+
+    def note(self, text: str) -> None:
+        self._note = text
+
+    def finish(self) -> None:
+        seconds = self._lines.now() - self._began
+        self._lines.show(f"{self._title}: {self._done:,} in {seconds:.1f} s")
+
+
+class Bars:
+    """A bar with its rate for each step, drawn while the `with` block of the display runs."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _Rate(),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            console=console,
+        )
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+        """Add a bar below those before it."""
+        bar = _Bar(self._progress, self._progress.add_task(title, total=total, note=""))
+        yield bar
+        bar.finish()
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+        self._done = 0
+
+    def advance(self, by: int = 1) -> None:
+        self._done += by
+        self._progress.update(self._task, completed=self._done)
+
+    def note(self, text: str) -> None:
+        self._progress.update(self._task, note=text)
+
+    def finish(self) -> None:
+        # A bar whose total nobody knew is full once its work has ended.
+        self._progress.update(self._task, total=self._done, completed=self._done, note="")
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        seconds = task.finished_time or task.elapsed or 0
+        return Text(f"{task.completed / seconds:,.0f}/s" if seconds else "", style="dim")
