@@ -261,14 +261,20 @@ async def test_timeout_in_the_queue_for_a_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
+    ("answer", "status"),
+    [
+        (b"", None),
+        (b"HTTP/1.1 200 OK\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nX-One: 1\r\nContent-Length: 9\r\n\r\n{", 200),
+    ],
 )
-async def test_timeout_after_sending(answer: bytes) -> None:
+async def test_timeout_after_sending(answer: bytes, status: int | None) -> None:
     async with serving(answers(answer)) as (_, url), opened() as engine:
         start = time.monotonic()
         failure = await failing(engine, url, 0.05)
         assert time.monotonic() - start < 2
     assert (failure.sent, failure.timed_out) == ("maybe", True)
+    assert (failure.partial and failure.partial.status) == status
 
 
 async def test_a_long_timeout_is_not_rounded_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,15 +293,15 @@ async def test_a_long_timeout_is_not_rounded_up(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "status"),
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200",
+        (b"HTTP/1.1 201 Made\r\nContent-Length: 9\r\n\r\n{", 201),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{", 200),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 200),
+        (b"HTTP/1.1 200", None),
     ],
 )
-async def test_half_an_answer_is_none(answer: bytes) -> None:
+async def test_of_half_an_answer_the_head_is_kept(answer: bytes, status: int | None) -> None:
     async def cut(request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         writer.close()
@@ -303,6 +309,7 @@ async def test_half_an_answer_is_none(answer: bytes) -> None:
     async with serving(cut) as (_, url), opened() as engine:
         failure = await failing(engine, url)
     assert (failure.sent, failure.timed_out) == ("maybe", False)
+    assert (failure.partial and failure.partial.status) == status
 
 
 async def test_garbage_for_an_answer_shows_no_key() -> None:

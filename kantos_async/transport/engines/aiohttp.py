@@ -91,6 +91,7 @@ class AiohttpEngine:
         attempt = _Attempt()
         _attempt.set(attempt)
         url = URL(request.url, encoded=True)
+        response: aiohttp.ClientResponse | None = None
         try:
             response = await session.request(
                 request.method,
@@ -105,6 +106,8 @@ class AiohttpEngine:
             body = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             failure = _failure(error, timeout, sent=attempt.sent)
+            if response is not None:
+                failure.partial = Reply(response.status, response.raw_headers, b"")
         else:
             return Reply(response.status, response.raw_headers, body)
         raise failure  # out here, where the error that it replaces is not its context
