@@ -1,0 +1,279 @@
+"""The server without sockets: one call, one answer, and how that answer travels."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+
+from .faults import Delivery, Fault, FaultPlan, Faults
+from .keys import Keys
+from .messages import Exchange, Request
+from .objects import Objects
+from .problems import Problem
+from .quota import Quota, Usage
+from .records import Records
+from .routing import Routes
+from .rows import Row
+from .stamps import Stamps
+from .store import Store
+
+__all__ = ["Core", "Entry"]
+
+_LOG_SIZE = 200_000
+_HTML = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>502 Bad Gateway</h1>\n"
+_JSON = ("Content-Type", "application/json")
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One line of the request log."""
+
+    #: The server's time, Unix seconds.
+    time: float
+    method: str
+    path: str
+    query: str
+    #: 0 when the request never arrived.
+    status: int
+    #: The fault that struck, `quota` for a 429, else empty.
+    fate: str
+    #: Requests left in the window; None without a quota.
+    left: int | None
+
+
+class Core:
+    """A Kantos account: keys, quota, endpoints, data and faults.
+
+    Its only source of time is `clock` (Unix seconds), so it runs on virtual time too: stamps,
+    `Date`, windows, search lag and late commits all follow it. There are no timers: what fell
+    due is done first at the next exchange or look. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: str = ":memory:",
+        quota: Quota | None = None,
+        faults: Faults | None = None,
+        clock: Callable[[], float] = time.time,
+        clock_offset: float = 0.0,
+        stamp_digits: int = 0,
+        most_custom_objects: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.clock = clock
+        #: Seconds that the server's clock is ahead of `clock`; may be changed at any time.
+        self.clock_offset = clock_offset
+        self.quota = quota or Quota()
+        self.faults = FaultPlan(faults)
+        self.stamps = Stamps(stamp_digits)
+        self.store = Store(database, seed)
+        self.records = Records(self.store, self.stamps, self.faults)
+        #: Requests that arrived, whatever became of them.
+        self.arrived = 0
+        self._log: deque[Entry] = deque(maxlen=_LOG_SIZE)
+        self._lock = threading.RLock()
+        self._late: list[tuple[float, int, Request]] = []
+        self._lag = 0.0
+        self._usage: dict[str, Usage] = {}
+        self._date = (0, "")
+        self.keys = Keys(self.store)
+        self._routes = Routes(self.records, Objects(self.store, most_custom_objects))
+
+    # What tests look at
+
+    @property
+    def log(self) -> list[Entry]:
+        """The last 200,000 requests, the oldest first."""
+        with self._lock:
+            return list(self._log)
+
+    def now(self) -> float:
+        """The server's time, Unix seconds."""
+        return self.clock() + self.clock_offset
+
+    def reset(self) -> None:
+        """Back to a fresh account: no records, faults, late commits, usage or log; keys stay."""
+        with self._lock:
+            self.faults.clear()
+            self._late.clear()
+            self._usage.clear()
+            self._log.clear()
+            self.arrived = 0
+            self._lag = 0.0
+            self.store.reset()
+
+    def look(self, object_id: str) -> list[dict[str, Any]]:
+        """Every record of an object as it is now, the oldest first."""
+        with self._lock:
+            self._settle()
+            return [self._shown(row) for row in self.store.all(self.records.kind(object_id).id)]
+
+    def find(self, record_id: str) -> dict[str, Any] | None:
+        """One record as it is now; None when there is none."""
+        with self._lock:
+            self._settle()
+            row = self.store.get(record_id)
+            return None if row is None else self._shown(row)
+
+    def insert(
+        self, object_id: str, rows: Iterable[Mapping[str, Any]], moment: float | None = None
+    ) -> list[str]:
+        """Create records, all or none, at `moment` (Unix seconds; default now); their ids.
+
+        Raises:
+            Problem: for a row that breaks a rule.
+        """
+        user = self.keys.first.user_id
+        with self._lock, self.store.whole():
+            now = self._settle()
+            at = now if moment is None else moment
+            return [self.records.add(object_id, row, user, at).id for row in rows]
+
+    def update(self, record_id: str, values: Mapping[str, Any]) -> None:
+        """Set some fields of a record.
+
+        Raises:
+            Problem: as the endpoint answers.
+        """
+        with self._lock:
+            self.records.change(record_id, values, self._settle())
+
+    def delete(self, record_id: str) -> None:
+        """Delete a record.
+
+        Raises:
+            Problem: when there is none.
+        """
+        with self._lock:
+            self.records.remove(record_id, self._settle())
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        shown: dict[str, Any] = msgspec.json.decode(self.records.text(row))
+        return shown
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self.store.close()
+
+    # One request
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        connected: bool = False,
+    ) -> Exchange:
+        """Answer one request.
+
+        `target` is the path with its query string, `/api` included. `connected` says that the
+        request has come over a connection already, so that `refused` no longer applies by chance.
+        """
+        path, _, query = target.partition("?")
+        with self._lock:
+            now = self._settle()
+            if not connected and self.faults.refuses(method, path):
+                self._note(now, method, path, query, 0, "refused", None)
+                return _REFUSED
+            self.arrived += 1
+            lowered = {name.lower(): value for name, value in headers.items()}
+            caller = self.keys.find(lowered.get("x-api-key", ""))
+            if caller is None:
+                problem = Problem(401, "The API key is missing or wrong")
+                self._note(now, method, path, query, 401, "", None)
+                return self._answer(now, 401, problem.body(), (_JSON,), Delivery())
+            return self._admit(Request(method, path, query, body, caller, now))
+
+    def _admit(self, request: Request) -> Exchange:
+        now, usage = request.now, self._usage.setdefault(request.caller.key, Usage())
+        fate: Fault | None = None
+        if self.quota.take(usage, now):
+            fate = self.faults.draw(request.method, request.path)
+            status, body, extra = self._carry_out(request, fate)
+            quota = () if fate in _FROM_A_PROXY else self.quota.headers(usage)
+            extra += quota
+            note: str = fate or ""
+        else:
+            status, body = 429, Problem(429, "Too many requests").body()
+            extra, note = (_JSON, *self.quota.headers(usage)), "quota"
+        if fate == "refused":
+            status, delivery = 0, _REFUSED.delivery
+        else:
+            delivery = self.faults.delivery(fate, len(body))
+        left = self.quota.left(usage)
+        self._note(now, request.method, request.path, request.query, status, note, left)
+        return self._answer(now, status, body, extra, delivery)
+
+    def _carry_out(
+        self, request: Request, fate: Fault | None
+    ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+        """Do what was asked, or what the fault leaves of it: status, body, further headers."""
+        if fate == "late_commit" and request.method != "GET":
+            due = request.now + self.faults.lateness()
+            heapq.heappush(self._late, (due, self.arrived, request))
+        done = self._handle(request) if fate not in _UNDONE else None
+        if fate in {"error_before", "error_after"}:
+            return 500, Problem(500, "Something went wrong").body(), (_JSON,)
+        if fate == "unavailable":
+            problem = Problem(503, "Try again later")
+            return 503, problem.body(), (_JSON, ("Retry-After", str(self.faults.plan.retry_after)))
+        if fate in {"html", "html_after"}:
+            return 502, _HTML, (("Content-Type", "text/html; charset=utf-8"),)
+        if fate == "redirect":
+            return 307, b"", (("Location", self.faults.plan.location),)
+        return done or (0, b"", ())
+
+    def _handle(self, request: Request) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+        try:
+            reply = self._routes.answer(request)
+        except Problem as problem:
+            return problem.status, problem.body(), (_JSON, *problem.headers)
+        return reply.status, reply.body, ((_JSON,) if reply.body else ())
+
+    def _settle(self) -> float:
+        """Do what fell due since the last look; the present time."""
+        now = self.now()
+        while self._late and self._late[0][0] <= now:
+            due, _, request = heapq.heappop(self._late)
+            self._handle(msgspec.structs.replace(request, now=due))
+        if self._lag != self.faults.plan.search_lag:
+            self._lag = self.faults.plan.search_lag
+            self.store.lag(self._lag)
+        return now
+
+    def _answer(
+        self,
+        now: float,
+        status: int,
+        body: bytes,
+        extra: tuple[tuple[str, str], ...],
+        delivery: Delivery,
+    ) -> Exchange:
+        second = int(now)
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        length = ("Content-Length", str(len(body)))
+        headers = (("Date", self._date[1]), *extra) + ((length,) if status != 204 else ())
+        return Exchange(status, headers, body, delivery)
+
+    def _note(self, *values: Any) -> None:
+        self._log.append(Entry(*values))
+
+
+_REFUSED = Exchange(0, (), b"", Delivery("refuse"))
+#: Faults under which nothing is done (now).
+_UNDONE = frozenset(
+    {"refused", "drop_before", "late_commit", "error_before", "unavailable", "html", "redirect"}
+)
+#: Answers that the application never saw bear no rate-limit headers.
+_FROM_A_PROXY = frozenset({"unavailable", "html", "html_after", "redirect"})

@@ -1,0 +1,181 @@
+"""Filters and sort of a query, turned into SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any, NamedTuple
+
+from .problems import Problem
+from .schema import ObjectType
+from .stamps import micros_of, parse_date
+from .values import fold_stage
+
+__all__ = ["Search", "column", "plan"]
+
+_INT64 = 2**63
+_COMPARE = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+
+
+class Search(NamedTuple):
+    """The parts of a SELECT over the records of one object."""
+
+    where: str
+    values: list[Any]
+    order: str
+
+
+class _Column(NamedTuple):
+    expression: str
+    convert: Callable[[Any], Any]
+
+
+def column(slug: str) -> str:
+    """The SQL expression of a field; an index on it must use the very same text."""
+    return f"json_extract(doc, '$.\"{slug}\"')"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("takes a string")
+    return value
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("takes a number")
+    # SQLite's own integers end there; a double compares well enough beyond.
+    return value if -_INT64 <= value < _INT64 else float(value)
+
+
+def _boolean(value: Any) -> int:
+    if not isinstance(value, bool):
+        raise ValueError("takes true or false")
+    return int(value)
+
+
+def _date(value: Any) -> str:
+    return parse_date(_text(value))
+
+
+def _moment(value: Any) -> int:
+    return micros_of(_text(value))
+
+
+def _stage(value: Any) -> str:
+    return fold_stage(_text(value))
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "number": _number,
+    "currency": _number,
+    "boolean": _boolean,
+    "date": _date,
+    "status": _stage,
+}
+_SYSTEM = {
+    "id": _Column("id", _text),
+    "created_by": _Column("created_by", _text),
+    "created_at": _Column("created", _moment),
+    "updated_at": _Column("updated", _moment),
+}
+
+
+def _column(kind: ObjectType, slug: str) -> _Column | None:
+    if slug in _SYSTEM:
+        return _SYSTEM[slug]
+    field = kind.fields.get(slug)
+    if field is None:
+        return None
+    expression = column(slug)
+    if field.type == "status":
+        expression = f"replace(lower({expression}), ' ', '_')"
+    return _Column(expression, _CONVERT.get(field.type, _text))
+
+
+def _equal(expression: str, convert: Callable[[Any], Any], value: Any) -> tuple[str, list[Any]]:
+    if value is None:
+        return f"{expression} IS NULL", []
+    return f"{expression} = ?", [convert(value)]
+
+
+def _listed(expression: str, convert: Callable[[Any], Any], value: Any) -> tuple[str, list[Any]]:
+    if not isinstance(value, list):
+        raise ValueError("takes a list")
+    marks = ",".join("?" * len(value))
+    return f"{expression} IN ({marks})", [convert(item) for item in value]
+
+
+def _condition(
+    expression: str, convert: Callable[[Any], Any], operator: str, value: Any
+) -> tuple[str, list[Any]]:
+    """One operator applied to one column.
+
+    Raises:
+        ValueError: in words that follow the operator's name.
+    """
+    if operator in _COMPARE:
+        return f"{expression} {_COMPARE[operator]} ?", [convert(value)]
+    if operator == "$in":
+        return _listed(expression, convert, value)
+    if operator == "$contains":
+        return f"has_text({expression}, ?)", [_text(value)]
+    if operator == "$empty":
+        blank = f"({expression} IS NULL OR {expression} = '')"
+        return (blank if _boolean(value) else f"NOT {blank}"), []
+    if operator in {"$ne", "$nin"}:
+        positive, values = (_equal if operator == "$ne" else _listed)(expression, convert, value)
+        # A record without a value differs from every value.
+        return f"({positive}) IS NOT 1", values
+    raise ValueError("is not an operator")
+
+
+def plan(
+    kind: ObjectType,
+    filters: dict[str, Any],
+    sort: str | None,
+    order: str,
+    *,
+    deaf_sorts: Container[str] = (),
+    deaf_filters: Container[str] = (),
+) -> Search:
+    """The SQL of one query; filters and sorts in `deaf_*` are checked and then ignored.
+
+    Ties, and everything when there is no sort, fall in the order of ids, which are random: it is
+    stable, and it is nobody's insertion order.
+
+    Raises:
+        Problem: 400 naming the field or the operator.
+    """
+    clauses, values = ["object_id = ?"], [kind.id]
+    for slug, wanted in filters.items():
+        target = _column(kind, slug)
+        if target is None:
+            raise Problem(400, f"Cannot filter by {slug!r}", {"filters": slug})
+        tests = wanted if isinstance(wanted, dict) else {"": wanted}
+        for operator, value in tests.items():
+            try:
+                if operator:
+                    clause, bound = _condition(*target, operator, value)
+                else:
+                    clause, bound = _equal(*target, value)
+            except ValueError as error:
+                raise Problem(
+                    400,
+                    f"Filter on {slug!r}: {operator or 'equality'} {error}",
+                    {"filters": slug, "operator": operator or None},
+                ) from None
+            if slug not in deaf_filters:
+                clauses.append(clause)
+                values.extend(bound)
+    by = _column(kind, sort) if sort else _SYSTEM["created_at"]
+    if by is None:
+        raise Problem(400, f"Cannot sort by {sort!r}", {"sort": sort})
+    if sort and sort in deaf_sorts:
+        by = _SYSTEM["created_at"]
+    direction = "DESC" if order == "desc" else "ASC"
+    keys = (
+        f"id {direction}"
+        if by.expression == "id"
+        else f"{by.expression} {direction}, id {direction}"
+    )
+    return Search(" AND ".join(clauses), values, keys)

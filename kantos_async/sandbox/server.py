@@ -1,0 +1,236 @@
+"""The sandbox on a socket: uvicorn's HTTP protocol in a thread of its own.
+
+Only uvicorn's protocol is used, not its server: faults need to break connections and to close
+the listener, and a sandbox in a test should stop at once rather than at the next tick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from .core import Core
+from .faults import Delivery
+from .messages import Exchange
+from .problems import Problem
+
+__all__ = ["Server"]
+
+_BODY_LIMIT = 4 * 1024 * 1024
+_REBIND_SECONDS = 5.0
+
+
+class _Connection(HttpToolsProtocol):
+    """One connection that faults can break, below anything that ASGI can express."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["app_state"] = {"connection": self}
+        super().__init__(*args, **kwargs)
+
+    def cut(self, *, flush: bool) -> None:
+        """Break the connection, with or without what was written so far."""
+        self.cycle.disconnected = True
+        if flush:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        # Before the first request there is no cycle, whatever its annotation says.
+        return not self.cycle or self.cycle.response_complete
+
+
+class Server:
+    """Serves a core on `host:port` (0: any free port) from `start` to `stop`."""
+
+    def __init__(self, core: Core, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._core = core
+        self._address = (host, port)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener: asyncio.Server | None = None
+        self._closed_until: asyncio.TimerHandle | None = None
+        self._state = ServerState()
+        self._config = Config(
+            self._app,
+            interface="asgi3",  # Not guessed right for a bound method.
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to."""
+        return self._address[1]
+
+    # Lifetime, called from outside the thread
+
+    def start(self) -> None:
+        """Bind and serve; returns once requests are accepted.
+
+        Raises:
+            OSError: when the address is taken or not ours.
+        """
+        listener = self._bind()
+        self._address = listener.getsockname()[:2]
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve, args=(listener, ready), name="kantos-sandbox", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Break what is open and free the port; returns once the thread has ended."""
+        if self._loop and self._thread:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop = self._thread = None
+
+    def close_door(self) -> None:
+        """Refuse connections from now on, until `open_door`."""
+        self._call(self._shut())
+
+    def open_door(self) -> None:
+        """Accept connections again."""
+        self._call(self._listen(self._bind()))
+
+    def _call(self, step: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(step, self._loop).result()
+
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if sys.platform != "win32":  # There it would let two servers share a port.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(self._address)
+            listener.listen(256)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    # Inside the thread
+
+    def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            self._loop = runner.get_loop()
+            self._loop.run_until_complete(self._listen(listener))
+            self._loop.call_soon(ready.set)
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._shut())
+            for connection in list(self._state.connections):
+                connection.transport.abort()
+            # Lost connections are told so in the loop's next turn.
+            self._loop.run_until_complete(asyncio.sleep(0))
+
+    async def _listen(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: _Connection(config=self._config, server_state=self._state, _loop=loop),
+            sock=listener,
+        )
+
+    async def _shut(self) -> None:
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+        for connection in list(self._state.connections):
+            if isinstance(connection, _Connection) and connection.is_idle():
+                connection.transport.close()
+
+    async def _refuse_for(self, seconds: float) -> None:
+        """Close the listener and the idle connections for a moment."""
+        if self._listener is None:
+            return
+        await self._shut()
+        await asyncio.sleep(seconds)
+        for _ in range(int(_REBIND_SECONDS / 0.01)):
+            try:
+                await self._listen(self._bind())
+            except OSError:  # Somebody else has the port for a moment.
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+    # ASGI
+
+    async def _app(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        connection: _Connection = scope["state"]["connection"]
+        body = await _read(receive)
+        target = scope["raw_path"].decode("latin-1")
+        if scope["query_string"]:
+            target += "?" + scope["query_string"].decode("latin-1")
+        if body is None:
+            exchange = _too_large()
+        else:
+            headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+            exchange = self._core.exchange(scope["method"], target, headers, body, connected=True)
+        await _deliver(exchange, connection, send)
+        plan = self._core.faults
+        if exchange.delivery.kind == "refuse" or plan.closes():
+            await self._refuse_for(plan.plan.refused_for)
+
+
+async def _read(receive: Callable[..., Any]) -> bytes | None:
+    """The request's body; None when it is too large."""
+    parts = bytearray()
+    while True:
+        message = await receive()
+        parts += message.get("body", b"")
+        if len(parts) > _BODY_LIMIT:
+            return None
+        if not message.get("more_body", False):
+            return bytes(parts)
+
+
+async def _deliver(exchange: Exchange, connection: _Connection, send: Callable[..., Any]) -> None:
+    way = exchange.delivery
+    if way.headers_after:
+        await asyncio.sleep(way.headers_after)
+    if way.kind in {"drop", "refuse"}:
+        connection.cut(flush=False)
+        return
+    await send(
+        {
+            "type": "http.response.start",
+            "status": exchange.status,
+            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in exchange.headers],
+        }
+    )
+    if way.body_after:
+        await asyncio.sleep(way.body_after)
+    body = {"type": "http.response.body", "body": exchange.body}
+    if way.kind == "truncate":
+        await send({**body, "body": exchange.body[: way.keep], "more_body": True})
+        connection.cut(flush=True)
+    else:
+        await send(body)
+
+
+def _too_large() -> Exchange:
+    body = Problem(413, f"The body is over {_BODY_LIMIT} bytes").body()
+    headers = (("Content-Type", "application/json"), ("Connection", "close"))
+    return Exchange(413, (*headers, ("Content-Length", str(len(body)))), body, Delivery())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,226 @@
+"""The sandbox's data: one SQLite database, in memory or in a file.
+
+The format is meant to last: `user_version` is its version, times are whole microseconds since
+1970, everything with structure is JSON, and `docs/sandbox.md` describes the tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from .rows import COLUMNS, Row
+from .schema import BUILT_IN, Field, ObjectType
+from .search import Search, column
+from .shadow import Shadow
+
+__all__ = ["FORMAT", "Store"]
+
+FORMAT = 1
+
+_TABLES = """
+CREATE TABLE objects (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, slug TEXT NOT NULL UNIQUE, icon TEXT,
+    custom INTEGER NOT NULL, fields TEXT NOT NULL);
+CREATE TABLE records (
+    id TEXT PRIMARY KEY, object_id TEXT NOT NULL, created INTEGER NOT NULL,
+    updated INTEGER NOT NULL, created_by TEXT NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX records_created ON records (object_id, created, id);
+CREATE INDEX records_updated ON records (object_id, updated, id);
+CREATE TABLE users (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE keys (key TEXT PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE automations (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE runs (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE intake (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+"""
+
+
+def _has_text(haystack: Any, needle: str) -> bool:
+    return haystack is not None and needle.casefold() in str(haystack).casefold()
+
+
+class Store:
+    """Reads and writes; knows nothing of HTTP, keys or quotas.
+
+    Raises:
+        ValueError: for a database that is not a sandbox's, or of a later format.
+    """
+
+    def __init__(self, path: str = ":memory:", seed: int | None = None) -> None:
+        # Autocommit, and one connection for all threads: the core's lock orders their calls.
+        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.db.create_function("has_text", 2, _has_text, deterministic=True)
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self._lay_out(path)
+        self.objects: dict[str, ObjectType] = {}
+        self._load_objects()
+        (count,) = self.db.execute("SELECT count(*) FROM records").fetchone()
+        # A file opened again goes on with other ids, also under the same seed.
+        self._random = random.Random(None if seed is None else f"{seed}/{count}")
+        self._shadow: Shadow | None = None
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    # Layout
+
+    def _lay_out(self, path: str) -> None:
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT:
+            raise ValueError(f"{path} has sandbox format {version}; this version reads {FORMAT}")
+        if version == 0:
+            if self.db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise ValueError(f"{path} is a database, but not a sandbox's")
+            self.db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+            for kind in BUILT_IN:
+                self._write_object(kind)
+
+    def _load_objects(self) -> None:
+        for row in self.db.execute("SELECT id, name, slug, icon, custom, fields FROM objects"):
+            fields = msgspec.json.decode(row[5], type=list[Field])
+            self.objects[row[0]] = ObjectType(
+                row[0], row[1], row[2], row[3], bool(row[4]), {f.slug: f for f in fields}
+            )
+
+    def reset(self) -> None:
+        """Back to a fresh account; keys and users stay."""
+        with self.whole():
+            for table in ("objects", "records", "automations", "runs", "intake"):
+                self.db.execute(f"DELETE FROM {table}")
+            for kind in BUILT_IN:
+                self._write_object(kind)
+        self.objects.clear()
+        self._load_objects()
+        self.lag(0.0)
+
+    @contextlib.contextmanager
+    def whole(self) -> Generator[None]:
+        """All that is written within the block is kept, or none of it."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    # Objects
+
+    def _write_object(self, kind: ObjectType) -> None:
+        fields = msgspec.json.encode(list(kind.fields.values())).decode()
+        self.db.execute(
+            "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?)",
+            (kind.id, kind.name, kind.slug, kind.icon, kind.custom, fields),
+        )
+        for field in kind.fields.values():
+            if field.unique:
+                self.db.execute(
+                    f'CREATE INDEX IF NOT EXISTS "by_{field.slug}"'
+                    f" ON records (object_id, {column(field.slug)})"
+                )
+
+    def put_object(self, kind: ObjectType) -> None:
+        """Add an object, or replace it by one with more fields."""
+        self._write_object(kind)
+        self.objects[kind.id] = kind
+
+    # Records
+
+    def new_id(self, prefix: str) -> str:
+        """An id in no order at all, repeatable under a seed."""
+        return f"{prefix}_{self._random.getrandbits(80):020x}"
+
+    def get(self, record_id: str) -> Row | None:
+        """One record as it is now, however far searches lag."""
+        row = self.db.execute(
+            f"SELECT {COLUMNS} FROM records WHERE id = ?", (record_id,)
+        ).fetchone()
+        return None if row is None else Row._make(row)
+
+    def put(self, row: Row, now: float) -> None:
+        """Insert or replace one record at `now` (Unix seconds)."""
+        self.db.execute(f"INSERT OR REPLACE INTO records ({COLUMNS}) VALUES (?,?,?,?,?,?)", row)
+        if self._shadow:
+            self._shadow.note(row.id, row, now)
+
+    def remove(self, record_id: str, now: float) -> bool:
+        """Delete one record; False when there is none."""
+        gone = self.db.execute("DELETE FROM records WHERE id = ?", (record_id,)).rowcount == 1
+        if gone and self._shadow:
+            self._shadow.note(record_id, None, now)
+        return gone
+
+    def all(self, object_id: str) -> Iterator[Row]:
+        """Every record of an object as it is now, the oldest first."""
+        found = self.db.execute(
+            f"SELECT {COLUMNS} FROM records WHERE object_id = ? ORDER BY created, id", (object_id,)
+        ).fetchall()
+        return map(Row._make, found)
+
+    def page(self, search: Search, limit: int, offset: int, now: float) -> tuple[list[Row], int]:
+        """Some of the records that a search finds, and how many it finds in all."""
+        table = "records"
+        if self._shadow:
+            self._shadow.catch_up(now)
+            table = self._shadow.table
+        (total,) = self.db.execute(
+            f"SELECT count(*) FROM {table} WHERE {search.where}", search.values
+        ).fetchone()
+        found = self.db.execute(
+            f"SELECT {COLUMNS} FROM {table} WHERE {search.where}"
+            f" ORDER BY {search.order} LIMIT ? OFFSET ?",
+            [*search.values, limit, offset],
+        )
+        return [Row._make(row) for row in found.fetchall()], total
+
+    def holder(self, object_id: str, slug: str, value: Any) -> str | None:
+        """The id of a record that has this value in this field."""
+        row = self.db.execute(
+            f"SELECT id FROM records WHERE object_id = ? AND {column(slug)} = ? LIMIT 1",
+            (object_id, value),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def has_record(self, record_id: str, object_id: str | None) -> bool:
+        """Whether a record exists (in the given object)."""
+        row = self.get(record_id)
+        return row is not None and object_id in (None, row.object_id)
+
+    def has_user(self, user_id: str) -> bool:
+        """Whether a user exists."""
+        return self.document("users", user_id) is not None
+
+    def lag(self, up_to: float) -> None:
+        """Let searches see each write only after a delay of up to so many seconds; 0 ends it."""
+        if self._shadow:
+            self._shadow.drop()
+            self._shadow = None
+        if up_to:
+            self._shadow = Shadow(self.db, lambda: self._random.uniform(0.0, up_to))
+
+    # Everything that is kept whole
+
+    def document(self, table: str, key: str) -> dict[str, Any] | None:
+        """One document of `users`, `keys`, `automations`, `runs` or `intake`."""
+        name = "key" if table == "keys" else "id"
+        row = self.db.execute(f"SELECT doc FROM {table} WHERE {name} = ?", (key,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0])
+
+    def documents(self, table: str) -> list[dict[str, Any]]:
+        """All documents of a table, in the order of their making."""
+        rows: Iterable[tuple[str]] = self.db.execute(f"SELECT doc FROM {table} ORDER BY rowid")
+        return [msgspec.json.decode(doc) for (doc,) in rows]
+
+    def keep(self, table: str, key: str, doc: dict[str, Any]) -> None:
+        """Insert or replace one document."""
+        self.db.execute(
+            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc",
+            (key, msgspec.json.encode(doc).decode()),
+        )
