@@ -1,0 +1,5 @@
+"""From `openapi/kantos.yaml` to `kantos_async/api/`.
+
+openapi-python-client parses; what it drops without a word is refused beforehand (`walk`), carried
+over (`lift`), or looked up in the document itself (`models`, `operations`).
+"""
