@@ -13,7 +13,9 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 
 PER_PAGE = 100
 _PAGE_SLOT = b"#page##"  # as long as the number that takes its place: no length ever changes
@@ -51,31 +53,44 @@ def page_body(total: int, page: str = "1") -> bytes:
     return body.replace('"page":0', f'"page":{page:>7}').encode()
 
 
-def _answer(body: bytes) -> bytes:
-    head = (
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-        "X-RateLimit-Limit: 1000000\r\nX-RateLimit-Remaining: 999999\r\n"
-        "X-RateLimit-Reset: 4102444800\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+_HEAD = b"""HTTP/1.1 200 OK\r
+Content-Type: application/json\r
+Date: %b\r
+X-RateLimit-Limit: %d\r
+X-RateLimit-Remaining: %d\r
+X-RateLimit-Reset: %d\r
+Content-Length: %d\r
+\r
+"""
+_LIMIT = 100_000_000  # a quota that is told truly, and never spent
 
 
 class _Answers:
     """The two answers there are: one record, and any page of a list."""
 
     def __init__(self, total: int) -> None:
-        self.record = _answer(json.dumps(record("rec_abc123"), separators=(",", ":")).encode())
-        self.page = _answer(page_body(total, _PAGE_SLOT.decode()))
+        self.record = json.dumps(record("rec_abc123"), separators=(",", ":")).encode()
+        self.page = page_body(total, _PAGE_SLOT.decode())
         self.number = b'"page":' + _PAGE_SLOT
+        self.remaining = _LIMIT
+        self.second = self.reset = 0
+        self.date = b""
 
     def to(self, head: bytes) -> bytes:
-        if b"/records/query" not in head:
-            return self.record
+        body = self.list_page(head) if b"/records/query" in head else self.record
+        now = int(time.time())
+        if now != self.second:
+            self.second, self.date = now, formatdate(now, usegmt=True).encode()
+        if now >= self.reset:
+            self.remaining, self.reset = _LIMIT, now - now % 60 + 60
+        self.remaining -= 1
+        return _HEAD % (self.date, _LIMIT, self.remaining, self.reset, len(body)) + body
+
+    def list_page(self, head: bytes) -> bytes:
         found = _PAGE.search(head)
         page = found[1] if found else b"1"
-        answer = self.page.replace(self.number, b'"page":' + page.rjust(len(_PAGE_SLOT)))
-        return answer.replace(_PAGE_SLOT, page.rjust(len(_PAGE_SLOT), b"0"))
+        body = self.page.replace(self.number, b'"page":' + page.rjust(len(_PAGE_SLOT)))
+        return body.replace(_PAGE_SLOT, page.rjust(len(_PAGE_SLOT), b"0"))
 
 
 class _Connection(asyncio.Protocol):
