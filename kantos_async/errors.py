@@ -159,7 +159,13 @@ class APIConnectionError(KantosError):
     """
 
     def __init__(
-        self, message: str, *, method: str = "", path: str = "", sent: bool = True, attempts: int = 1
+        self,
+        message: str,
+        *,
+        method: str = "",
+        path: str = "",
+        sent: bool = True,
+        attempts: int = 1,
     ) -> None:
         super().__init__(message)
         self.method = method
@@ -182,7 +188,14 @@ class ResponseDecodeError(KantosError):
     """
 
     def __init__(
-        self, message: str, *, status: int, method: str, path: str, body: str = "", done: bool = False
+        self,
+        message: str,
+        *,
+        status: int,
+        method: str,
+        path: str,
+        body: str = "",
+        done: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status

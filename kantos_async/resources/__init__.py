@@ -1,0 +1,1 @@
+"""What users call, where behaviour is added to the generated endpoint functions."""

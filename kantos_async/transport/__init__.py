@@ -1,0 +1,1 @@
+"""The one way down to the wire: session, gate, retry, codec, engines."""

@@ -37,13 +37,24 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 class EngineFailure(Exception):
     """No whole answer came. `__cause__` is the library's own exception.
 
-    `sent`: "no" when the request surely never left this machine, else "maybe".
+    Attributes:
+        sent: "no" when the request surely never left this machine, else "maybe".
+        timed_out: whether it was time that ran out.
+        partial: status and headers, where these came before the answer was cut off.
     """
 
-    def __init__(self, message: str, *, sent: Literal["no", "maybe"], timed_out: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        sent: Literal["no", "maybe"],
+        timed_out: bool = False,
+        partial: Reply | None = None,
+    ) -> None:
         super().__init__(message)
         self.sent: Literal["no", "maybe"] = sent
         self.timed_out = timed_out
+        self.partial = partial
 
 
 @runtime_checkable

@@ -1,0 +1,60 @@
+"""Tasks that a client owns: a stream's prefetching, a bulk run's writers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from .runtime import Handle, Runtime
+
+__all__ = ["Job", "Jobs"]
+
+
+class Job:
+    """One task: it can be stopped, and waited for."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.ended = anyio.Event()
+        self._runtime = runtime
+        self._handle: Handle | None = None
+
+    def cancel(self) -> None:
+        """Stop it; nothing happens when it has ended already."""
+        if self._handle is not None and not self.ended.is_set():
+            self._handle.cancel()
+
+    def cancel_from_anywhere(self) -> None:
+        """Stop it soon: for finalisers, which run in any thread and at any moment."""
+        self._runtime.from_anywhere(self.cancel)
+
+
+class Jobs:
+    """The running tasks of one client. No task group stays open between its enter and exit."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._running: set[Job] = set()
+
+    def start(self, work: Callable[[], Awaitable[None]]) -> Job:
+        """Run `work` as a task. It must handle its own errors."""
+        job = Job(self._runtime)
+
+        async def run() -> None:
+            try:
+                await work()
+            finally:
+                self._running.discard(job)
+                job.ended.set()
+
+        self._running.add(job)
+        job._handle = self._runtime.spawn(run)
+        return job
+
+    async def aclose(self) -> None:
+        """Stop all, and wait until they have ended."""
+        running = list(self._running)
+        for job in running:
+            job.cancel()
+        for job in running:
+            await job.ended.wait()

@@ -1,0 +1,130 @@
+"""`Quota`, the user's say in how a key's quota is spent, and the server's words about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from .gate import Line
+
+__all__ = ["Quota", "Words", "read_words", "retry_after_seconds"]
+
+
+class Quota:
+    """How much of a key's quota to use. Give one object to several clients and they share it.
+
+    Args:
+        share: the part of each window's limit that we may use, above 0 and up to 1. `0.8` leaves
+            other programs on the key a fifth.
+        max_wait: the longest wait for one reset of the quota, in seconds. A reset that is
+            further off is a `RateLimitError` at once. It does not bound the queue before it.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    def __init__(self, share: float = 1.0, max_wait: float = 120.0) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"Quota(share={share!r}): must be above 0 and at most 1")
+        if not max_wait >= 0:
+            raise ValueError(f"Quota(max_wait={max_wait!r}): must be 0 seconds or more")
+        self.share = share
+        self.max_wait = max_wait
+        self._line: Line | None = None
+
+    def __repr__(self) -> str:
+        return f"Quota(share={self.share!r}, max_wait={self.max_wait!r})"
+
+
+class Words(msgspec.Struct, frozen=True, gc=False):
+    """What one answer said of the quota. None for what was missing, doubled or absurd."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    #: Unix time of the server's clock, whole seconds.
+    reset: int | None = None
+    #: The server's clock at the answer, cut to the second.
+    date: float | None = None
+    retry_after: str | None = None
+
+
+_NAMES = {
+    b"x-ratelimit-limit": 0,
+    b"x-ratelimit-remaining": 1,
+    b"x-ratelimit-reset": 2,
+    b"date": 3,
+    b"retry-after": 4,
+}
+
+# A year is longer than any window; more requests than this a minute is no limit at all.
+_FAR = 366 * 86_400
+_MANY = 10**9
+
+
+def read_words(headers: Sequence[tuple[bytes, bytes]]) -> Words:
+    """Read the quota headers of one answer, in one pass."""
+    found: list[bytes | None] = [None] * 5
+    doubled = False
+    for name, value in headers:
+        place = _NAMES.get(name) if name.islower() else _NAMES.get(name.lower())
+        if place is not None:
+            doubled = doubled or (found[place] is not None and place < 3)
+            found[place] = value
+    date = _date(found[3]) if found[3] is not None else None
+    retry_after = found[4].decode("latin-1") if found[4] is not None else None
+    if not doubled and (sound := _sound(found[0], found[1], found[2], date)):
+        return Words(*sound, date, retry_after)
+    return Words(None, None, None, date, retry_after)
+
+
+def _sound(
+    limit: bytes | None, remaining: bytes | None, reset: bytes | None, date: float | None
+) -> tuple[int, int, int] | None:
+    """The three numbers, if they make sense together."""
+    if limit is None or remaining is None or reset is None:
+        return None
+    try:
+        most, left, end = int(limit), int(remaining), int(reset)
+    except ValueError:
+        return None
+    if not (0 < most < _MANY and 0 <= left <= most and end > 0):
+        return None
+    if date is not None and not date - 2 <= end <= date + _FAR:
+        return None
+    return most, left, end
+
+
+_last_date: tuple[bytes, float | None] = (b"", None)
+
+
+def _date(value: bytes) -> float | None:
+    # Within a second all answers carry the same text, and parsing it costs more than all the rest.
+    global _last_date  # noqa: PLW0603
+    text, parsed = _last_date
+    if text != value:
+        try:
+            parsed = parsedate_to_datetime(value.decode("latin-1")).timestamp()
+        except ValueError:
+            parsed = None
+        _last_date = (value, parsed)
+    return parsed
+
+
+def retry_after_seconds(words: Words) -> float | None:
+    """`Retry-After` as seconds from the answer on: a number, or a date by the server's clock."""
+    if words.retry_after is None:
+        return None
+    try:
+        return max(0.0, float(int(words.retry_after)))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(words.retry_after).timestamp()
+    except ValueError:
+        return None
+    # The answer's own date is cut to the second, so this errs by less than one, to the safe side.
+    return max(0.0, at - words.date) if words.date is not None else None

@@ -1,0 +1,302 @@
+"""The one way down to the wire: every call of the package passes through `Session.send`."""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Any, NoReturn, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import anyio
+import attrs
+import msgspec
+
+from ..errors import APIError, APITimeoutError, RateLimitError, ReadOnlyError, UnknownOutcomeError
+from .answers import UNREADABLE, accept, failed, refused, unreadable
+from .budget import Permit
+from .call import UNSET, Call
+from .codec import encode
+from .engines import EngineFailure, Reply, Request
+from .events import AnswerReceived, GaveUp, RequestSent, RetryPlanned, notify
+from .quota import read_words
+from .retry import Effect, Failure, RetryPolicy, Verdict, is_read, judge
+from .wire import Wire
+
+__all__ = ["Doubt", "Session", "Settler"]
+
+T = TypeVar("T")
+
+
+#: How to find out what became of a write in doubt.
+_HINTS = {
+    "POST": "Look for it by a value that only it has; or create with `unique_by=` on a field that "
+    "the server keeps unique, which settles such doubts by itself.",
+    "PATCH": "Read the record: if it holds the values sent, it was.",
+    "DELETE": "Read the record: if the answer is 404, it was.",
+}
+
+#: Refusals that the first attempt would have met as well, so that they speak for all attempts.
+_FOR_ALL = frozenset({400, 404, 409, 422})
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """A create that may have happened.
+
+    `first_sent` is the earliest that the server's clock (Unix time) may have shown when it was
+    sent for the first time; None when nothing is known of that clock.
+    """
+
+    call: Call[Any]
+    first_sent: float | None
+    attempts: int
+
+
+class Settler(Protocol):
+    """What can tell whether a create in doubt has happened (`unique_by`)."""
+
+    async def may_repeat(self) -> bool:
+        """Whether sending again is safe, because the server keeps the field unique."""
+        ...
+
+    async def resolve(self, doubt: Doubt, conflict: Exception) -> Any:
+        """A repeat was answered 409: return the record if it is ours, else raise."""
+        ...
+
+
+class _Effort:
+    """What one call has been through so far."""
+
+    __slots__ = ("attempts", "deadline", "doubt", "first_sent", "key_read", "paid")
+
+    def __init__(self, deadline: float | None) -> None:
+        self.attempts = 0
+        self.deadline = deadline
+        self.first_sent: float | None = None  # our clock
+        self.doubt: Failure | None = None  # the last attempt that may have arrived
+        self.paid = False
+        self.key_read = False
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """A call that ended well after all, though its last attempt failed."""
+
+    result: Any
+
+
+@attrs.define
+class Session:
+    """Sends calls over a shared `Wire`. Copies with other options are cheap."""
+
+    wire: Wire
+    timeout: float
+    retry: RetryPolicy
+    read_only: bool = False
+    settler: Settler | None = None
+
+    async def send(self, call: Call[T]) -> T:
+        """Carry out one call.
+
+        Raises:
+            APIError, APIConnectionError, ResponseDecodeError: it failed.
+            UnknownOutcomeError: it is a write that may or may not have happened.
+        """
+        wire = self.wire
+        wire.check()
+        if self.read_only and not is_read(call.method):
+            raise ReadOnlyError(f"{call.method} {call.path}: this client is read-only")
+        url = wire.base_url + call.path
+        if call.params:
+            url = f"{url}?{urlencode(call.params)}"
+        body = None if call.body is UNSET else encode(call.body)
+        effort = _Effort(self._deadline())
+        while True:
+            headers = (wire.headers or await wire.read_key())[body is not None]
+            result = await self._attempt(call, Request(call.method, url, headers, body), effort)
+            if not isinstance(result, Failure):
+                wire.retry_budget.succeeded(effort.paid)
+                return result
+            wait = await self._after(call, effort, result, headers)
+            if isinstance(wait, _Ended):
+                return wait.result  # type: ignore[no-any-return]
+            if wait > 0:
+                wire.counts.seconds_waited += wait
+                await wire.sleep(wait)
+
+    async def _attempt(self, call: Call[T], request: Request, effort: _Effort) -> T | Failure:
+        """One request on the wire: its result, or what went wrong."""
+        wire = self.wire
+        gate, listener = wire.gate, wire.listener
+        try:
+            if effort.deadline is None:
+                permit = await gate.enter()
+            else:
+                permit = await self._enter(effort.deadline)
+        except (RateLimitError, APITimeoutError) as error:
+            error.method, error.path = call.method, call.path
+            self._give_up(call, effort, error)
+        effort.attempts += 1
+        wire.counts.requests += 1
+        if effort.first_sent is None:
+            effort.first_sent = permit.sent
+        if listener is not None:
+            notify(
+                listener,
+                RequestSent(method=call.method, path=call.path, attempt=effort.attempts),
+            )
+        reply: Reply | None
+        try:
+            reply = await wire.engine.send(request, self._time_left(effort))
+        except EngineFailure as failure:
+            reply = failure.partial
+            if reply is None:
+                (gate.unsent if failure.sent == "no" else gate.lost)(permit)
+                if listener is not None:
+                    self._tell_answer(call, effort, None, permit.sent)
+                return failed(call, failure, effort.attempts)
+            cut = failure
+        except BaseException:
+            gate.lost(permit)
+            raise
+        else:
+            cut = None
+        words = read_words(reply.headers)
+        gate.answered(permit, words, reply.status)
+        if listener is not None:
+            self._tell_answer(call, effort, reply.status, permit.sent)
+        if not 200 <= reply.status < 300:
+            return refused(call, reply, words, effort.attempts)
+        try:
+            if cut is not None and call.result is not NoneType:
+                raise ValueError(str(cut)) from cut
+            return accept(call, reply)
+        except UNREADABLE as error:
+            return unreadable(call, reply, error)
+
+    async def _after(
+        self, call: Call[Any], effort: _Effort, failure: Failure, headers: dict[str, str]
+    ) -> float | _Ended:
+        """Seconds to wait before the next attempt, or how the call ended after all."""
+        wire = self.wire
+        if failure.status == 429:
+            wire.counts.refused += 1
+        if failure.status == 401 and wire.rotates_keys and not effort.key_read:
+            effort.key_read = True
+            fresh = await wire.read_key()
+            if fresh[0]["X-Api-Key"] != headers["X-Api-Key"]:
+                return 0.0
+        if effort.doubt is not None and failure.status == 404 and call.method == "DELETE":
+            return _Ended(None)  # an earlier attempt has deleted it
+        if effort.doubt is not None and failure.status == 409 and self.settler is not None:
+            return _Ended(await self.settler.resolve(self._doubt(call, effort), failure.error))
+        if failure.effect is Effect.UNKNOWN and not is_read(call.method):
+            effort.doubt = failure
+        verdict = judge(call.method, failure, self.retry)
+        if (
+            verdict is Verdict.DOUBT
+            and self.settler is not None
+            and await self.settler.may_repeat()
+        ):
+            verdict = Verdict.REPEAT
+        if verdict is not Verdict.REPEAT or effort.attempts >= self.retry.attempts:
+            self._give_up(call, effort, failure.error)
+        return self._plan(call, effort, failure)
+
+    def _plan(self, call: Call[Any], effort: _Effort, failure: Failure) -> float:
+        """The wait before a repeat; a call that waits holds neither slot nor permit."""
+        wire = self.wire
+        wait = self.retry.backoff(effort.attempts)
+        if failure.status == 429:
+            wait = 0.0  # the gate holds everybody for as long as the server asked
+        elif failure.retry_after is not None:
+            wait = failure.retry_after
+            if wait > wire.max_wait:
+                self._give_up(call, effort, failure.error)
+        if effort.deadline is not None and wire.now() + wait >= effort.deadline:
+            self._give_up(call, effort, failure.error)
+        # A refusal and the settling of a doubt cost nothing: neither can feed a storm.
+        settling = effort.doubt is not None and self.settler is not None
+        if failure.status != 429 and not settling:
+            effort.paid = wire.retry_budget.spend()
+            if not effort.paid:
+                self._give_up(call, effort, failure.error)
+        wire.counts.retries += 1
+        if wire.listener is not None:
+            notify(
+                wire.listener,
+                RetryPlanned(
+                    method=call.method,
+                    path=call.path,
+                    attempt=effort.attempts,
+                    reason=str(failure.error),
+                    wait=wait,
+                ),
+            )
+        return wait
+
+    def _give_up(self, call: Call[Any], effort: _Effort, error: Exception) -> NoReturn:
+        """Raise what the caller is to know: refused, failed, or unknown."""
+        wire = self.wire
+        wire.counts.failed += 1
+        if wire.listener is not None:
+            notify(
+                wire.listener,
+                GaveUp(
+                    method=call.method,
+                    path=call.path,
+                    attempts=effort.attempts,
+                    reason=str(error),
+                ),
+            )
+        if effort.doubt is None or _answers_for_all(error):
+            raise error
+        raise UnknownOutcomeError(
+            "it may or may not have been carried out.",
+            method=call.method,
+            path=call.path,
+            sent=None if call.body is UNSET else call.body,
+            attempts=effort.attempts,
+            hint=_HINTS.get(call.method, _HINTS["PATCH"]),
+        ) from error
+
+    def _doubt(self, call: Call[Any], effort: _Effort) -> Doubt:
+        assert effort.first_sent is not None
+        return Doubt(call, self.wire.server_time(effort.first_sent), effort.attempts)
+
+    def _deadline(self) -> float | None:
+        limit = self.retry.deadline
+        return None if limit is None else self.wire.now() + limit
+
+    def _time_left(self, effort: _Effort) -> float:
+        if effort.deadline is None:
+            return self.timeout
+        return max(0.001, min(self.timeout, effort.deadline - self.wire.now()))
+
+    async def _enter(self, deadline: float) -> Permit:
+        """Pass the gate before the deadline."""
+        permit: Permit | None = None
+        with anyio.move_on_at(deadline):
+            permit = await self.wire.gate.enter()
+        if permit is None:
+            raise APITimeoutError(
+                f"RetryPolicy.deadline ({self.retry.deadline:g} s) passed before it could be sent",
+                sent=False,
+            )
+        return permit
+
+    def _tell_answer(
+        self, call: Call[Any], effort: _Effort, status: int | None, since: float
+    ) -> None:
+        assert self.wire.listener is not None
+        notify(
+            self.wire.listener,
+            AnswerReceived(
+                method=call.method,
+                path=call.path,
+                attempt=effort.attempts,
+                status=status,
+                seconds=self.wire.now() - since,
+            ),
+        )
+
+
+def _answers_for_all(error: Exception) -> bool:
+    return isinstance(error, APIError) and error.status in _FOR_ALL

@@ -1,0 +1,182 @@
+"""What a client and its copies share: one engine, one gate, one key, one lifetime."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import attrs
+
+from ..errors import ClientClosedError, WrongContextError
+from .engines import Engine
+from .events import Listener, QuotaWaited, Stats, notify
+from .gate import Gate, Line
+from .jobs import Jobs
+from .quota import Quota
+from .retry import RetryBudget
+from .runtime import Runtime, current_runtime
+
+__all__ = ["KeySource", "Wire"]
+
+KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
+
+
+class Wire:
+    """Opens at the first call, belongs to the loop, thread and process of that call.
+
+    Args:
+        base_url: without a slash at its end.
+        key: the API key, or what returns it; then it is asked again once after a 401.
+        quota: shared by every wire that is given the same object.
+        slots: how many requests may be in flight.
+        make_engine: makes the engine, in the running loop.
+        listener: told of every event.
+        user_agent: how we name ourselves.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        key: KeySource,
+        quota: Quota,
+        slots: int,
+        make_engine: Callable[[], Engine],
+        listener: Listener | None,
+        user_agent: str,
+    ) -> None:
+        self.base_url = base_url
+        self.listener = listener
+        self.retry_budget = RetryBudget()
+        self.counts = Stats()
+        self.jobs: Jobs
+        self.engine: Engine
+        self.gate: Gate
+        self.runtime: Runtime | None = None
+        #: Headers of a request without and with a body, key included; None until it is read.
+        self.headers: tuple[dict[str, str], dict[str, str]] | None = None
+        self._key = key
+        self._quota = quota
+        self._slots = slots
+        self._make_engine = make_engine
+        self._user_agent = user_agent
+        self._line: Line
+        self._pid = 0
+        self._closed = False
+
+    def check(self) -> None:
+        """Open at first use; refuse use after close or from elsewhere.
+
+        Raises:
+            ClientClosedError, WrongContextError.
+        """
+        if self._closed:
+            raise ClientClosedError("this client is closed; make a new one")
+        if self.runtime is None:
+            self._open()
+        elif not self.runtime.is_current():
+            raise self._misplaced()
+
+    def _open(self) -> None:
+        runtime = current_runtime()
+        self._line = Line.of(self._quota, runtime)
+        self.gate = Gate(self._line, self._slots, self._held)
+        self.engine = self._make_engine()
+        self.jobs = Jobs(runtime)
+        self._pid = os.getpid()
+        self.runtime = runtime
+
+    def _misplaced(self) -> WrongContextError:
+        if os.getpid() != self._pid:
+            return WrongContextError(
+                "this client was opened before a fork; make one in each worker process"
+            )
+        return WrongContextError(
+            "this client belongs to the event loop (and thread) that first used it; "
+            "make one for each loop"
+        )
+
+    def now(self) -> float:
+        """Seconds of the loop's clock."""
+        assert self.runtime is not None
+        return self.runtime.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on the loop's clock."""
+        assert self.runtime is not None
+        await self.runtime.sleep(seconds)
+
+    @property
+    def max_wait(self) -> float:
+        """The longest wait that a server may ask for, in seconds."""
+        return self._quota.max_wait
+
+    async def read_key(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Ask for the key, and build the headers that carry it."""
+        found = self._key if isinstance(self._key, str) else self._key()
+        key = await found if inspect.isawaitable(found) else found
+        if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
+            raise ValueError("the API key must be a non-empty string of printable ASCII")
+        plain = {
+            "Accept": "application/json",
+            "User-Agent": self._user_agent,
+            "X-Api-Key": key,
+        }
+        self.headers = (plain, {**plain, "Content-Type": "application/json"})
+        return self.headers
+
+    @property
+    def rotates_keys(self) -> bool:
+        """Whether asking for the key again can give another one."""
+        return not isinstance(self._key, str)
+
+    def _held(self, seconds: float) -> None:
+        self.counts.quota_waits += 1
+        self.counts.seconds_waited += seconds
+        if self.listener is not None:
+            notify(self.listener, QuotaWaited(seconds=seconds))
+
+    def server_time(self, when: float) -> float | None:
+        """The earliest that the server's clock (Unix time) may have shown at our `when`."""
+        return self._line.budget.clock.earliest(when)
+
+    def stats(self) -> Stats:
+        """The counts, with the quota as last seen."""
+        if self.runtime is None:
+            return attrs.evolve(self.counts)
+        budget = self._line.budget
+        reset = None if budget.reset is None else datetime.fromtimestamp(budget.reset, UTC)
+        return attrs.evolve(
+            self.counts,
+            limit=budget.limit,
+            remaining=budget.remaining,
+            reset=reset,
+            others=budget.others,
+        )
+
+    async def aclose(self) -> None:
+        """Stop what still runs, close the pool. Closing twice does nothing."""
+        if self._closed:
+            return
+        if self.runtime is None:
+            self._closed = True
+            return
+        if not self.runtime.is_current():
+            raise self._misplaced()
+        self._closed = True
+        await self.jobs.aclose()
+        self.gate.close()
+        await self.engine.aclose()
+
+    def __del__(self) -> None:
+        if not self._closed and self.runtime is not None:
+            warnings.warn(
+                "a KantosAsync was not closed; use `async with` or `await k.aclose()`",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
