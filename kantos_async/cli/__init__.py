@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command's words; the process's own by default.
     """
     try:
-        from kantos_async.cli.app import run
+        from .app import run
 
         return run(sys.argv[1:] if arguments is None else arguments)
     except ImportError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from kantos_async.errors import (
+from ..errors import (
     APIConnectionError,
     AuthenticationError,
     KantosError,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kantos_async.cli.progress import Bars, Display, Lines, Silent
+from .progress import Bars, Display, Lines, Silent
 
 __all__ = ["STANDARD", "Output"]
 
@@ -42,7 +42,7 @@ class Output:
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Display]:
+    def progress(self) -> Generator[Display]:
         """Show the steps of long work: bars on a terminal, otherwise plain lines."""
         console = Console(stderr=True)
         if self.quiet:

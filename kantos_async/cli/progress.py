@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Silent:
     """Shows nothing: a display and its steps in one."""
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Generator[Step]:
         """A step that nobody sees."""
         yield self
 
@@ -69,7 +69,7 @@ class Lines:
         self.now = now
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Generator[Step]:
         """Print how far the step has come, and in the end how long it took."""
         line = _Line(self, title, total)
         yield line
@@ -127,7 +127,7 @@ class Bars:
         self._progress.stop()
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Generator[Step]:
         """Add a bar below those before it."""
         bar = _Bar(self._progress, self._progress.add_task(title, total=total, note=""))
         yield bar
