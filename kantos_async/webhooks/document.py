@@ -53,16 +53,17 @@ class Document:
     members: dict[str, Member]
 
     def without(self, key: str) -> Iterator[str]:
-        """The text without one member and its comma: near white space kept, then all of it cut.
+        """The text without one member, its comma and the white space beside them.
 
-        The first is what a printer leaves when it never wrote the member, compact or indented.
+        First with the space kept that a printer would have written in any case, such as the line
+        break before the closing brace; then with all of it cut.
         """
         keys = list(self.members)
         place = keys.index(key)
         _, start, end = self.members[key]
         if place > 0:
             before = self.members[keys[place - 1]].end
-            near = self.text.index(",", before), end
+            near = before, end
             wide = before, _past(_SPACE, self.text, end)
         else:
             after = self.members[keys[1]].start if len(keys) > 1 else end

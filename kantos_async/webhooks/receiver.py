@@ -27,7 +27,7 @@ from .events import (
     WebhookEvent,
 )
 from .signature import Secret, secret_keys, unwrap
-from .store import DeliveryStore, MemoryStore
+from .store import Claim, DeliveryStore, MemoryStore
 
 __all__ = ["WebhookReceiver"]
 
@@ -153,6 +153,7 @@ class WebhookReceiver:
         if not handlers:
             return Answer(200)
         key = event.fingerprint
+        claim: Claim = "running"
         # A cancelled claim might be held by nobody, so cancelling waits until it is ours.
         with anyio.CancelScope(shield=True):
             claim = await self._store.claim(key)
