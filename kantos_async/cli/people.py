@@ -15,7 +15,17 @@ from typing import NamedTuple, TextIO
 
 __all__ = ["COLUMNS", "people", "write_csv"]
 
-COLUMNS = ("name", "email", "phone", "company", "status", "deal_value", "signed_on", "vip", "notes")
+COLUMNS: tuple[str, ...] = (
+    "name",
+    "email",
+    "phone",
+    "company",
+    "status",
+    "deal_value",
+    "signed_on",
+    "vip",
+    "notes",
+)
 
 
 class Country(NamedTuple):
