@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from .automations import Automations
 from .faults import Delivery, Fault, FaultPlan, Faults
 from .keys import Keys
 from .messages import Exchange, Request
 from .objects import Objects
+from .people import People
 from .problems import Problem
 from .quota import Quota, Usage
 from .records import Records
@@ -84,7 +86,12 @@ class Core:
         self._usage: dict[str, Usage] = {}
         self._date = (0, "")
         self.keys = Keys(self.store)
-        self._routes = Routes(self.records, Objects(self.store, most_custom_objects))
+        self._routes = Routes(
+            self.records,
+            Objects(self.store, most_custom_objects),
+            Automations(self.store),
+            People(self.store),
+        )
 
     # What tests look at
 

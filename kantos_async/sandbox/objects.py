@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .messages import Reply, Request, decode_json
 from .problems import Problem
@@ -15,19 +16,29 @@ from .values import check_value
 __all__ = ["Objects"]
 
 
+class _Stage(msgspec.Struct, omit_defaults=True):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    color: str | UnsetType = UNSET
+    order: int | UnsetType = UNSET
+
+
+class _Options(msgspec.Struct):
+    stages: list[_Stage | str] = []
+    object_id: str | None = None
+
+
 class _NewField(msgspec.Struct):
     name: str
     type: str
     required: bool = False
     unique: bool = False
-    options: dict[str, Any] | None = None
     default_value: Any = None
-    description: str | None = None
+    options: dict[str, Any] | UnsetType = UNSET
 
 
 class _NewObject(msgspec.Struct):
     name: str
-    icon: str | None = None
+    icon: str | UnsetType = UNSET
     fields: list[_NewField] = []
 
 
@@ -58,7 +69,7 @@ class Objects:
                 403, "The plan allows no more custom objects", {"limit": self._most_custom}
             )
         slug = slugify(name, {kind.slug for kind in self._store.objects.values()})
-        kind = ObjectType(f"obj_{slug}", name, slug, new.icon)
+        kind = ObjectType(f"obj_{slug}", name, slug, new.icon or None)
         for field in new.fields:
             self._extend(kind, field)
         self._store.put_object(kind)
@@ -85,9 +96,16 @@ class Objects:
         if new.type not in FIELD_TYPES:
             raise _invalid(slug, f"has no known type: {new.type}")
         _check_options(slug, new, self._store)
-        field = Field(f"fld_{slug}", new.name, slug, position=len(kind.fields) + 1, type=new.type)
-        field.required, field.unique = new.required, new.unique
-        field.options, field.description = new.options, new.description
+        field = Field(
+            f"fld_{slug}",
+            new.name,
+            slug,
+            new.type,
+            len(kind.fields) + 1,
+            required=new.required,
+            unique=new.unique,
+            options=new.options or None,
+        )
         if new.default_value is not None:
             try:
                 field.default_value = check_value(field, new.default_value, self._store)
@@ -98,19 +116,13 @@ class Objects:
 
 
 def _check_options(slug: str, new: _NewField, store: Store) -> None:
-    options = new.options or {}
-    listed = options.get("stages", [])
-    names = (
-        [stage.get("name") if isinstance(stage, dict) else stage for stage in listed]
-        if isinstance(listed, list)
-        else [None]
-    )
-    if not all(isinstance(name, str) and name for name in names):
-        raise _invalid(slug, "has stages that are neither names nor objects with a name")
-    if new.type == "status" and not names:
+    try:
+        options = msgspec.convert(new.options or {}, _Options)
+    except msgspec.ValidationError as error:
+        raise _invalid(slug, f"has options that are not what they should be: {error}") from None
+    if new.type == "status" and not options.stages:
         raise _invalid(slug, "is a status field and needs options.stages")
-    target = options.get("object_id")
-    if new.type == "reference" and target is not None and target not in store.objects:
+    if options.object_id is not None and options.object_id not in store.objects:
         raise _invalid(slug, "refers to an object that does not exist")
 
 

@@ -24,7 +24,7 @@ _CODES = {
 }
 
 
-class Problem(Exception):  # noqa: N818 - an answer, not a failure
+class Problem(Exception):
     """An answer that refuses the request."""
 
     def __init__(

@@ -26,7 +26,7 @@ _FAR = 2**62
 
 class _Create(msgspec.Struct):
     object_id: str
-    field_values: dict[str, Any] = {}
+    field_values: dict[str, Any]
 
 
 class _Update(msgspec.Struct):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from .automations import Automations
 from .messages import Reply, Request
 from .objects import Objects
+from .people import People
 from .problems import Problem
 from .records import Records
 
@@ -18,7 +20,9 @@ _Handler = Callable[..., Reply]
 class Routes:
     """Every endpoint below `/api`; `*` stands for an id."""
 
-    def __init__(self, records: Records, objects: Objects) -> None:
+    def __init__(
+        self, records: Records, objects: Objects, automations: Automations, people: People
+    ) -> None:
         self._routes: dict[str, dict[str, _Handler]] = {
             "crm/records/query": {"GET": records.query},
             "crm/record": {"POST": records.create},
@@ -30,6 +34,17 @@ class Routes:
             "crm/objects": {"GET": objects.list, "POST": objects.create},
             "crm/objects/*": {"GET": objects.get},
             "crm/objects/*/fields": {"POST": objects.add_field},
+            # From here on: inferred, shown on no page of the documentation.
+            "crm/users": {"GET": people.users},
+            "crm/users/*": {"GET": people.user},
+            "crm/automations": {"GET": automations.list, "POST": automations.create},
+            "crm/automations/*": {
+                "GET": automations.get,
+                "PATCH": automations.update,
+                "DELETE": automations.delete,
+            },
+            "crm/automations/*/runs": {"GET": automations.runs},
+            "intake/ingest": {"POST": people.ingest},
         }
 
     def answer(self, request: Request) -> Reply:
@@ -59,6 +74,6 @@ class Routes:
         try:
             argument = unquote(parts[2], errors="strict")
         except ValueError:
-            raise Problem(400, "The path is not UTF-8") from None
+            raise Problem(404, "The path is not UTF-8") from None
         parts[2] = "*"
         return self._routes.get("/".join(parts)), [argument]

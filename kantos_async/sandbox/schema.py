@@ -46,11 +46,12 @@ class ObjectType(msgspec.Struct):
 
     def summary(self) -> dict[str, Any]:
         """The entry in the list of objects."""
+        icon = {} if self.icon is None else {"icon": self.icon}
         return {
             "id": self.id,
             "name": self.name,
             "slug": self.slug,
-            "icon": self.icon,
+            **icon,
             "field_count": len(self.fields),
         }
 

@@ -13,6 +13,7 @@ from .values import fold_stage
 __all__ = ["Search", "column", "plan"]
 
 _INT64 = 2**63
+_LONGEST_LIST = 1_000
 _COMPARE = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
@@ -22,11 +23,14 @@ class Search(NamedTuple):
     where: str
     values: list[Any]
     order: str
+    #: Fields asked for by equality or `$in`: an index on them is worth more than one on times.
+    exact: frozenset[str]
 
 
 class _Column(NamedTuple):
     expression: str
     convert: Callable[[Any], Any]
+    indexable: bool = False
 
 
 def column(slug: str) -> str:
@@ -70,7 +74,6 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "currency": _number,
     "boolean": _boolean,
     "date": _date,
-    "status": _stage,
 }
 _SYSTEM = {
     "id": _Column("id", _text),
@@ -88,42 +91,43 @@ def _column(kind: ObjectType, slug: str) -> _Column | None:
         return None
     expression = column(slug)
     if field.type == "status":
-        expression = f"replace(lower({expression}), ' ', '_')"
-    return _Column(expression, _CONVERT.get(field.type, _text))
+        return _Column(f"replace(lower({expression}), ' ', '_')", _stage)
+    return _Column(expression, _CONVERT.get(field.type, _text), indexable=True)
 
 
-def _equal(expression: str, convert: Callable[[Any], Any], value: Any) -> tuple[str, list[Any]]:
+def _equal(target: _Column, value: Any) -> tuple[str, list[Any]]:
     if value is None:
-        return f"{expression} IS NULL", []
-    return f"{expression} = ?", [convert(value)]
+        return f"{target.expression} IS NULL", []
+    return f"{target.expression} = ?", [target.convert(value)]
 
 
-def _listed(expression: str, convert: Callable[[Any], Any], value: Any) -> tuple[str, list[Any]]:
+def _listed(target: _Column, value: Any) -> tuple[str, list[Any]]:
     if not isinstance(value, list):
         raise ValueError("takes a list")
+    if len(value) > _LONGEST_LIST:
+        raise ValueError(f"takes at most {_LONGEST_LIST} values")
     marks = ",".join("?" * len(value))
-    return f"{expression} IN ({marks})", [convert(item) for item in value]
+    return f"{target.expression} IN ({marks})", [target.convert(item) for item in value]
 
 
-def _condition(
-    expression: str, convert: Callable[[Any], Any], operator: str, value: Any
-) -> tuple[str, list[Any]]:
+def _condition(target: _Column, operator: str, value: Any) -> tuple[str, list[Any]]:
     """One operator applied to one column.
 
     Raises:
         ValueError: in words that follow the operator's name.
     """
+    expression, convert = target.expression, target.convert
     if operator in _COMPARE:
         return f"{expression} {_COMPARE[operator]} ?", [convert(value)]
     if operator == "$in":
-        return _listed(expression, convert, value)
+        return _listed(target, value)
     if operator == "$contains":
         return f"has_text({expression}, ?)", [_text(value)]
     if operator == "$empty":
         blank = f"({expression} IS NULL OR {expression} = '')"
         return (blank if _boolean(value) else f"NOT {blank}"), []
     if operator in {"$ne", "$nin"}:
-        positive, values = (_equal if operator == "$ne" else _listed)(expression, convert, value)
+        positive, values = (_equal if operator == "$ne" else _listed)(target, value)
         # A record without a value differs from every value.
         return f"({positive}) IS NOT 1", values
     raise ValueError("is not an operator")
@@ -147,6 +151,7 @@ def plan(
         Problem: 400 naming the field or the operator.
     """
     clauses, values = ["object_id = ?"], [kind.id]
+    exact: set[str] = set()
     for slug, wanted in filters.items():
         target = _column(kind, slug)
         if target is None:
@@ -155,27 +160,33 @@ def plan(
         for operator, value in tests.items():
             try:
                 if operator:
-                    clause, bound = _condition(*target, operator, value)
+                    clause, bound = _condition(target, operator, value)
                 else:
-                    clause, bound = _equal(*target, value)
+                    clause, bound = _equal(target, value)
             except ValueError as error:
                 raise Problem(
                     400,
                     f"Filter on {slug!r}: {operator or 'equality'} {error}",
                     {"filters": slug, "operator": operator or None},
                 ) from None
-            if slug not in deaf_filters:
-                clauses.append(clause)
-                values.extend(bound)
+            if slug in deaf_filters:
+                continue
+            clauses.append(clause)
+            values.extend(bound)
+            if operator in {"", "$in"} and target.indexable:
+                exact.add(slug)
     by = _column(kind, sort) if sort else _SYSTEM["created_at"]
     if by is None:
         raise Problem(400, f"Cannot sort by {sort!r}", {"sort": sort})
     if sort and sort in deaf_sorts:
         by = _SYSTEM["created_at"]
-    direction = "DESC" if order == "desc" else "ASC"
-    keys = (
-        f"id {direction}"
-        if by.expression == "id"
-        else f"{by.expression} {direction}, id {direction}"
+    return Search(
+        " AND ".join(clauses), values, _order(by.expression, order, exact), frozenset(exact)
     )
-    return Search(" AND ".join(clauses), values, keys)
+
+
+def _order(expression: str, order: str, exact: Container[str]) -> str:
+    direction = "DESC" if order == "desc" else "ASC"
+    # The plus sign keeps SQLite from choosing an index for the sake of the order.
+    first = f"+{expression}" if exact else expression
+    return f"{first} {direction}" if expression == "id" else f"{first} {direction}, id {direction}"

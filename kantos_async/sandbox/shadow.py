@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .rows import COLUMNS, Row
+from .search import column
 
 __all__ = ["Shadow"]
 
@@ -21,7 +22,9 @@ class Shadow:
     #: Where queries look while the shadow exists.
     table = "temp.shadow"
 
-    def __init__(self, db: sqlite3.Connection, delay: Callable[[], float]) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, delay: Callable[[], float], indexed: Iterable[str]
+    ) -> None:
         self._db = db
         self._delay = delay
         self._pending: list[tuple[float, int, str, Row | None]] = []
@@ -31,6 +34,12 @@ class Shadow:
         db.execute("CREATE UNIQUE INDEX temp.shadow_id ON shadow (id)")
         db.execute("CREATE INDEX temp.shadow_created ON shadow (object_id, created, id)")
         db.execute("CREATE INDEX temp.shadow_updated ON shadow (object_id, updated, id)")
+        for slug in indexed:
+            self.index(slug)
+
+    def index(self, slug: str) -> None:
+        """Index a field, as the store does with its own."""
+        self._db.execute(f'CREATE INDEX temp."shadow_{slug}" ON shadow (object_id, {column(slug)})')
 
     def note(self, record_id: str, row: Row | None, now: float) -> None:
         """A record was written at `now` (Unix seconds); None: it was deleted."""
@@ -39,8 +48,9 @@ class Shadow:
         self._count += 1
         heapq.heappush(self._pending, (due, self._count, record_id, row))
 
-    def catch_up(self, now: float) -> None:
-        """Let every write be seen whose delay is over."""
+    def catch_up(self, now: float) -> bool:
+        """Let every write be seen whose delay is over; whether there was any."""
+        before = len(self._pending)
         while self._pending and self._pending[0][0] <= now:
             due, _, record_id, row = heapq.heappop(self._pending)
             if self._last_due.get(record_id) == due:
@@ -51,6 +61,7 @@ class Shadow:
                 self._db.execute(
                     f"INSERT OR REPLACE INTO temp.shadow ({COLUMNS}) VALUES (?,?,?,?,?,?)", row
                 )
+        return len(self._pending) < before
 
     def drop(self) -> None:
         """End the lag: searches see everything at once again."""

@@ -7,6 +7,7 @@ The format is meant to last: `user_version` is its version, times are whole micr
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from .finds import Finds
 from .rows import COLUMNS, Row
 from .schema import BUILT_IN, Field, ObjectType
 from .search import Search, column
@@ -22,6 +24,8 @@ from .shadow import Shadow
 __all__ = ["FORMAT", "Store"]
 
 FORMAT = 1
+#: From so many records on, a field is indexed when it is first asked for by value.
+_LARGE = 5_000
 
 _TABLES = """
 CREATE TABLE objects (
@@ -57,13 +61,15 @@ class Store:
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
         self.db.execute("PRAGMA synchronous = NORMAL")
         self.db.execute("PRAGMA journal_mode = WAL")
-        self._lay_out(path)
         self.objects: dict[str, ObjectType] = {}
+        self._shadow: Shadow | None = None
+        self._indexed: set[str] = set()
+        self._finds = Finds(self.db)
+        self._lay_out(path)
         self._load_objects()
         (count,) = self.db.execute("SELECT count(*) FROM records").fetchone()
         # A file opened again goes on with other ids, also under the same seed.
         self._random = random.Random(None if seed is None else f"{seed}/{count}")
-        self._shadow: Shadow | None = None
 
     def close(self) -> None:
         """Close the database."""
@@ -96,6 +102,7 @@ class Store:
                 self.db.execute(f"DELETE FROM {table}")
             for kind in BUILT_IN:
                 self._write_object(kind)
+        self._finds.forget()
         self.objects.clear()
         self._load_objects()
         self.lag(0.0)
@@ -121,10 +128,17 @@ class Store:
         )
         for field in kind.fields.values():
             if field.unique:
-                self.db.execute(
-                    f'CREATE INDEX IF NOT EXISTS "by_{field.slug}"'
-                    f" ON records (object_id, {column(field.slug)})"
-                )
+                self._index(field.slug)
+
+    def _index(self, slug: str) -> None:
+        if slug in self._indexed:
+            return
+        self._indexed.add(slug)
+        self.db.execute(
+            f'CREATE INDEX IF NOT EXISTS "by_{slug}" ON records (object_id, {column(slug)})'
+        )
+        if self._shadow:
+            self._shadow.index(slug)
 
     def put_object(self, kind: ObjectType) -> None:
         """Add an object, or replace it by one with more fields."""
@@ -149,12 +163,16 @@ class Store:
         self.db.execute(f"INSERT OR REPLACE INTO records ({COLUMNS}) VALUES (?,?,?,?,?,?)", row)
         if self._shadow:
             self._shadow.note(row.id, row, now)
+        else:
+            self._finds.forget()
 
     def remove(self, record_id: str, now: float) -> bool:
         """Delete one record; False when there is none."""
         gone = self.db.execute("DELETE FROM records WHERE id = ?", (record_id,)).rowcount == 1
         if gone and self._shadow:
             self._shadow.note(record_id, None, now)
+        elif gone:
+            self._finds.forget()
         return gone
 
     def all(self, object_id: str) -> Iterator[Row]:
@@ -166,19 +184,18 @@ class Store:
 
     def page(self, search: Search, limit: int, offset: int, now: float) -> tuple[list[Row], int]:
         """Some of the records that a search finds, and how many it finds in all."""
-        table = "records"
-        if self._shadow:
-            self._shadow.catch_up(now)
-            table = self._shadow.table
-        (total,) = self.db.execute(
-            f"SELECT count(*) FROM {table} WHERE {search.where}", search.values
-        ).fetchone()
-        found = self.db.execute(
-            f"SELECT {COLUMNS} FROM {table} WHERE {search.where}"
-            f" ORDER BY {search.order} LIMIT ? OFFSET ?",
-            [*search.values, limit, offset],
-        )
-        return [Row._make(row) for row in found.fetchall()], total
+        for slug in search.exact - self._indexed:
+            if self._is_large():
+                self._index(slug)
+        if not self._shadow:
+            return self._finds.page("main.records", search, limit, offset)
+        if self._shadow.catch_up(now):
+            self._finds.forget()
+        return self._finds.page(self._shadow.table, search, limit, offset)
+
+    def _is_large(self) -> bool:
+        (last,) = self.db.execute("SELECT max(rowid) FROM records").fetchone()
+        return last is not None and last > _LARGE
 
     def holder(self, object_id: str, slug: str, value: Any) -> str | None:
         """The id of a record that has this value in this field."""
@@ -202,8 +219,10 @@ class Store:
         if self._shadow:
             self._shadow.drop()
             self._shadow = None
+        self._finds.forget()
         if up_to:
-            self._shadow = Shadow(self.db, lambda: self._random.uniform(0.0, up_to))
+            delay = functools.partial(self._random.uniform, 0.0, up_to)
+            self._shadow = Shadow(self.db, delay, self._indexed)
 
     # Everything that is kept whole
 
@@ -217,6 +236,10 @@ class Store:
         """All documents of a table, in the order of their making."""
         rows: Iterable[tuple[str]] = self.db.execute(f"SELECT doc FROM {table} ORDER BY rowid")
         return [msgspec.json.decode(doc) for (doc,) in rows]
+
+    def drop(self, table: str, key: str) -> bool:
+        """Delete one document; False when there is none."""
+        return self.db.execute(f"DELETE FROM {table} WHERE id = ?", (key,)).rowcount == 1
 
     def keep(self, table: str, key: str, doc: dict[str, Any]) -> None:
         """Insert or replace one document."""
