@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     text: str = ""
 
 
-class Refused(Exception):  # noqa: N818 - it carries an answer, and never leaves the package
+class Refused(Exception):
     """The request is answered before its body was read."""
 
     def __init__(self, status: int, text: str) -> None:

@@ -198,8 +198,10 @@ class WebhookReceiver:
 
 async def _call(handler: AnyHandler, event: WebhookEvent) -> None:
     if inspect.iscoroutinefunction(handler):
-        result = handler(event)
-    else:
-        result = await anyio.to_thread.run_sync(handler, event)
+        await handler(event)
+        return
+    # Within a list, since what a callable object or a lambda gives back may be awaitable, which
+    # trio refuses to take out of a thread.
+    (result,) = await anyio.to_thread.run_sync(lambda: [handler(event)])
     if inspect.isawaitable(result):
         await result
