@@ -10,6 +10,7 @@ from ..api.models import Record
 from ..errors import ResponseDecodeError
 from ..filters import Filter, compile_filters
 from ..paging import PER_PAGE, Query, RecordStream
+from ..settling import create_record
 from ..transport.session import Session
 
 __all__ = ["Records"]
@@ -21,21 +22,32 @@ class Records:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def create(self, *, object_id: str, field_values: Mapping[str, Any]) -> Record:
-        """Create a record: `POST /crm/record`. It is never sent twice when in doubt.
+    async def create(
+        self, *, object_id: str, field_values: Mapping[str, Any], unique_by: str | None = None
+    ) -> Record:
+        """Create a record: `POST /crm/record`.
+
+        A create that may have arrived is not sent again, so that none is doubled; it raises
+        `UnknownOutcomeError`. With `unique_by` on a field that the server keeps unique such a
+        doubt is settled: the create is sent again, and if that is refused as a duplicate, the
+        record found is returned, provided that it was not there before and holds every value sent.
 
         Args:
             object_id: the object, such as `obj_contacts`.
             field_values: values by field slug.
+            unique_by: the slug of a field that the server keeps unique, such as `email`. A field
+                that it does not keep unique helps nothing, and harms nothing.
 
         Raises:
             UnprocessableEntityError: a value was refused; `details` names the field.
-            ConflictError: a unique field has this value already.
+            ConflictError: a unique field has this value already. After a doubt, `existing` is
+                the record that has it.
             UnknownOutcomeError: it may or may not have been created.
             ResponseDecodeError: it was created, but the answer holds no readable record.
+            ValueError: `field_values` has no value for `unique_by`.
         """
-        return await api.create_record(
-            self._session, object_id=object_id, field_values=dict(field_values)
+        return await create_record(
+            self._session, object_id=object_id, field_values=field_values, unique_by=unique_by
         )
 
     async def get(self, record_id: str) -> Record:

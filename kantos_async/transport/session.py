@@ -10,7 +10,14 @@ import anyio
 import attrs
 import msgspec
 
-from ..errors import APIError, APITimeoutError, RateLimitError, ReadOnlyError, UnknownOutcomeError
+from ..errors import (
+    APIError,
+    APITimeoutError,
+    RateLimitError,
+    ReadOnlyError,
+    ResponseDecodeError,
+    UnknownOutcomeError,
+)
 from .answers import UNREADABLE, accept, failed, refused, unreadable
 from .budget import Permit
 from .call import UNSET, Call
@@ -124,44 +131,23 @@ class Session:
     async def _attempt(self, call: Call[T], request: Request, effort: _Effort) -> T | Failure:
         """One request on the wire: its result, or what went wrong."""
         wire = self.wire
-        gate, listener = wire.gate, wire.listener
-        try:
-            if effort.deadline is None:
-                permit = await gate.enter()
-            else:
-                permit = await self._enter(effort.deadline)
-        except (RateLimitError, APITimeoutError) as error:
-            error.method, error.path = call.method, call.path
-            self._give_up(call, effort, error)
-        effort.attempts += 1
-        wire.counts.requests += 1
-        if effort.first_sent is None:
-            effort.first_sent = permit.sent
-        if listener is not None:
-            notify(
-                listener,
-                RequestSent(method=call.method, path=call.path, attempt=effort.attempts),
-            )
+        permit = await self._enter(call, effort)
+        cut: EngineFailure | None = None
         reply: Reply | None
         try:
             reply = await wire.engine.send(request, self._time_left(effort))
         except EngineFailure as failure:
-            reply = failure.partial
+            cut, reply = failure, failure.partial
             if reply is None:
-                (gate.unsent if failure.sent == "no" else gate.lost)(permit)
-                if listener is not None:
-                    self._tell_answer(call, effort, None, permit.sent)
+                (wire.gate.unsent if failure.sent == "no" else wire.gate.lost)(permit)
+                self._tell_answer(call, effort, None, permit)
                 return failed(call, failure, effort.attempts)
-            cut = failure
         except BaseException:
-            gate.lost(permit)
+            wire.gate.lost(permit)
             raise
-        else:
-            cut = None
         words = read_words(reply.headers)
-        gate.answered(permit, words, reply.status)
-        if listener is not None:
-            self._tell_answer(call, effort, reply.status, permit.sent)
+        wire.gate.answered(permit, words, reply.status)
+        self._tell_answer(call, effort, reply.status, permit)
         if not 200 <= reply.status < 300:
             return refused(call, reply, words, effort.attempts)
         try:
@@ -170,6 +156,28 @@ class Session:
             return accept(call, reply)
         except UNREADABLE as error:
             return unreadable(call, reply, error)
+
+    async def _enter(self, call: Call[Any], effort: _Effort) -> Permit:
+        """Pass the gate, before the deadline if there is one."""
+        wire = self.wire
+        try:
+            if effort.deadline is None:
+                permit = await wire.gate.enter()
+            else:
+                permit = await self._enter_before(effort.deadline)
+        except (RateLimitError, APITimeoutError) as error:
+            error.method, error.path = call.method, call.path
+            self._give_up(call, effort, error)
+        effort.attempts += 1
+        wire.counts.requests += 1
+        if effort.first_sent is None:
+            effort.first_sent = permit.sent
+        if wire.listener is not None:
+            notify(
+                wire.listener,
+                RequestSent(method=call.method, path=call.path, attempt=effort.attempts),
+            )
+        return permit
 
     async def _after(
         self, call: Call[Any], effort: _Effort, failure: Failure, headers: dict[str, str]
@@ -246,7 +254,7 @@ class Session:
                     reason=str(error),
                 ),
             )
-        if effort.doubt is None or _answers_for_all(error):
+        if effort.doubt is None or _settles(error):
             raise error
         raise UnknownOutcomeError(
             "it may or may not have been carried out.",
@@ -270,8 +278,7 @@ class Session:
             return self.timeout
         return max(0.001, min(self.timeout, effort.deadline - self.wire.now()))
 
-    async def _enter(self, deadline: float) -> Permit:
-        """Pass the gate before the deadline."""
+    async def _enter_before(self, deadline: float) -> Permit:
         permit: Permit | None = None
         with anyio.move_on_at(deadline):
             permit = await self.wire.gate.enter()
@@ -283,20 +290,23 @@ class Session:
         return permit
 
     def _tell_answer(
-        self, call: Call[Any], effort: _Effort, status: int | None, since: float
+        self, call: Call[Any], effort: _Effort, status: int | None, permit: Permit
     ) -> None:
-        assert self.wire.listener is not None
-        notify(
-            self.wire.listener,
-            AnswerReceived(
-                method=call.method,
-                path=call.path,
-                attempt=effort.attempts,
-                status=status,
-                seconds=self.wire.now() - since,
-            ),
-        )
+        if self.wire.listener is not None:
+            notify(
+                self.wire.listener,
+                AnswerReceived(
+                    method=call.method,
+                    path=call.path,
+                    attempt=effort.attempts,
+                    status=status,
+                    seconds=self.wire.now() - permit.sent,
+                ),
+            )
 
 
-def _answers_for_all(error: Exception) -> bool:
+def _settles(error: Exception) -> bool:
+    """Whether an error tells the outcome of all attempts, earlier ones in doubt included."""
+    if isinstance(error, ResponseDecodeError):
+        return error.done
     return isinstance(error, APIError) and error.status in _FOR_ALL

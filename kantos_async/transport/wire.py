@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -52,6 +52,8 @@ class Wire:
         self.base_url = base_url
         self.listener = listener
         self.retry_budget = RetryBudget()
+        #: What upper floors remember of the account, with our time of reading it.
+        self.kept: dict[str, tuple[float, Any]] = {}
         self.counts = Stats()
         self.jobs: Jobs
         self.engine: Engine

@@ -1,0 +1,144 @@
+"""Creates whose doubts are settled by a field that the server itself keeps unique (`unique_by`).
+
+A create that may have arrived must not be sent again: the server may commit it after we gave up,
+and a search may lag behind it, so that looking first proves nothing. A unique field settles it:
+the create is sent again, and is either carried out or refused with a 409; then the row in the way
+is looked up, and is ours only if nothing speaks against it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from .api.models import Field, Record
+from .api.objects import get_object
+from .api.records import create_record as send_create
+from .api.records import query_records
+from .errors import ConflictError, KantosError, ResponseDecodeError, UnknownOutcomeError
+from .filters import to_wire
+from .transport.session import Doubt, Session
+
+__all__ = ["create_record"]
+
+#: A copy of an object's schema is believed for so many seconds.
+_SCHEMA_AGE = 300.0
+
+#: Seconds before each look-up: a search may lag behind a write.
+_LOOKS = (0.0, 0.5, 1.0, 2.0)
+
+
+async def create_record(
+    session: Session,
+    *,
+    object_id: str,
+    field_values: Mapping[str, Any],
+    unique_by: str | None = None,
+) -> Record:
+    """Create a record; see `Records.create`."""
+    values = dict(field_values)
+    if unique_by is None:
+        return await send_create(session, object_id=object_id, field_values=values)
+    if values.get(unique_by) is None:
+        raise ValueError(f"unique_by={unique_by!r}: field_values has no value for it")
+    settler = _UniqueField(session, object_id, values, unique_by)
+    try:
+        return await send_create(
+            attrs.evolve(session, settler=settler), object_id=object_id, field_values=values
+        )
+    except ResponseDecodeError as error:
+        if error.done and await settler.may_repeat():
+            for record in await settler.look_up():
+                return record
+        raise
+
+
+class _UniqueField:
+    """What tells whether a create in doubt has happened. Costs nothing until there is a doubt."""
+
+    def __init__(self, session: Session, object_id: str, values: dict[str, Any], slug: str) -> None:
+        self._session = session
+        self._object_id = object_id
+        self._values = values
+        self._slug = slug
+
+    async def may_repeat(self) -> bool:
+        """Whether the server keeps the field unique, by the object's schema."""
+        try:
+            fields = await self._fields()
+        except KantosError:
+            return False
+        return any(field.slug == self._slug and field.unique for field in fields)
+
+    async def resolve(self, doubt: Doubt, conflict: Exception) -> Record:
+        """A repeat was refused as a duplicate: of our own first sending, or of another's row?"""
+        found = await self.look_up()
+        if not found or doubt.first_sent is None:
+            raise UnknownOutcomeError(
+                "a repeat was refused as a duplicate, "
+                + ("but no such record is found." if not found else "but not when it was created."),
+                method=doubt.call.method,
+                path=doubt.call.path,
+                sent=doubt.call.body,
+                attempts=doubt.attempts,
+                hint=f"Query for {self._slug} = {self._values[self._slug]!r}.",
+            ) from conflict
+        fields = {field.slug: field for field in await self._fields()}
+        for record in found:
+            if self._is_ours(record, fields, doubt.first_sent):
+                return record
+        error = ConflictError(
+            f"another record has this {self._slug}: {found[0].id}",
+            status=409,
+            method=doubt.call.method,
+            path=doubt.call.path,
+            attempts=doubt.attempts,
+        )
+        error.existing = found[0]
+        raise error from conflict
+
+    async def look_up(self) -> list[Record]:
+        """The records with our value, looked for during a few seconds; ideally one."""
+        filters = {self._slug: to_wire(self._values[self._slug])}
+        for pause in _LOOKS:
+            if pause:
+                await self._session.wire.sleep(pause)
+            page = await query_records(
+                self._session, object_id=self._object_id, filters=filters, per_page=10
+            )
+            if page.data:
+                return page.data
+        return []
+
+    def _is_ours(self, record: Record, fields: dict[str, Field], first_sent: float) -> bool:
+        """Whether every value is the one sent, and it was not there before our first sending.
+
+        Stamps may be cut to the second, so both times are.
+        """
+        if math.floor(record.created_at.timestamp()) < math.floor(first_sent):
+            return False
+        sent: dict[str, Any] = msgspec.to_builtins(self._values)
+        return all(
+            _same(value, record.field_values.get(slug), fields.get(slug))
+            for slug, value in sent.items()
+        )
+
+    async def _fields(self) -> list[Field]:
+        wire = self._session.wire
+        kept = wire.kept.get(self._object_id)
+        if kept is None or wire.now() - kept[0] > _SCHEMA_AGE:
+            answer = await get_object(self._session, object_id=self._object_id)
+            kept = wire.kept[self._object_id] = (wire.now(), answer.fields or [])
+        fields: list[Field] = kept[1]
+        return fields
+
+
+def _same(sent: Any, stored: Any, field: Field | None) -> bool:
+    if field is not None and field.type == "status" and isinstance(stored, str):
+        # Whether a stage is stored by name or in lower case is not documented.
+        return isinstance(sent, str) and sent.casefold() == stored.casefold()
+    return bool(sent == stored)
