@@ -43,6 +43,17 @@ from .transport.quota import Quota
 from .transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from .api.models import (
+        Automation,
+        AutomationRun,
+        Field,
+        IntakeReceipt,
+        ObjectDefinition,
+        Pagination,
+        Record,
+        User,
+    )
+    from .filters import Filter
     from .transport.engines import Engine, EngineFailure, Reply, Request
     from .transport.events import (
         AnswerReceived,
@@ -57,6 +68,20 @@ if TYPE_CHECKING:
 
 #: Where the names live that load when they are touched.
 _LAZY = {
+    **dict.fromkeys(
+        (
+            "Automation",
+            "AutomationRun",
+            "Field",
+            "IntakeReceipt",
+            "ObjectDefinition",
+            "Pagination",
+            "Record",
+            "User",
+        ),
+        ".api.models",
+    ),
+    "Filter": ".filters",
     **dict.fromkeys(("Engine", "EngineFailure", "Reply", "Request"), ".transport.engines"),
     **dict.fromkeys(
         (
@@ -80,6 +105,8 @@ __all__ = [
     "APITimeoutError",
     "AnswerReceived",
     "AuthenticationError",
+    "Automation",
+    "AutomationRun",
     "BadRequestError",
     "ClientClosedError",
     "ConflictError",
@@ -87,17 +114,23 @@ __all__ = [
     "EngineFailure",
     "Event",
     "F",
+    "Field",
+    "Filter",
     "GaveUp",
+    "IntakeReceipt",
     "InternalServerError",
     "KantosAsync",
     "KantosError",
     "NotFoundError",
+    "ObjectDefinition",
     "Page",
+    "Pagination",
     "PermissionDeniedError",
     "Quota",
     "QuotaWaited",
     "RateLimitError",
     "ReadOnlyError",
+    "Record",
     "RecordStream",
     "Reply",
     "Request",
@@ -108,6 +141,7 @@ __all__ = [
     "Stats",
     "UnknownOutcomeError",
     "UnprocessableEntityError",
+    "User",
     "WebhookSignatureError",
     "WrongContextError",
     "__version__",
