@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         files = generate(load(options.spec))
     except SpecError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     if options.check:
         return check(files, options.output)

@@ -8,7 +8,7 @@ from typing import Any
 
 from openapi_python_client.strings import safe_for_docstring
 
-__all__ = ["INFERRED", "bounds", "docstring", "remarks"]
+__all__ = ["INFERRED", "bounds", "docstring", "limits", "remarks"]
 
 INFERRED = "Inferred, not documented."
 # Fits a method's body, the deepest place.
@@ -18,23 +18,19 @@ _WIDTH = 88
 def docstring(
     paragraphs: Iterable[str], sections: Mapping[str, Mapping[str, str]] | None = None
 ) -> str:
-    """The inside of a docstring: paragraphs, then sections such as `Args` by name."""
+    """The inside of a docstring: paragraphs, then sections such as `Args`, entry by entry."""
     blocks = [textwrap.fill(paragraph, _WIDTH) for paragraph in paragraphs if paragraph]
     for title, entries in (sections or {}).items():
         if entries:
-            lines = [
-                textwrap.fill(
-                    f"{name}: {entry}",
-                    _WIDTH,
-                    initial_indent=" " * 4,
-                    subsequent_indent=" " * 8,
-                )
-                for name, entry in entries.items()
-            ]
+            lines = (_entry(f"{name}: {entry}") for name, entry in entries.items())
             blocks.append("\n".join([f"{title}:", *lines]))
     inside = safe_for_docstring("\n\n".join(blocks))
     # A quote at the end would close the docstring early.
     return inside + "\n" if "\n" in inside or inside.endswith(('"', "\\")) else inside
+
+
+def _entry(line: str) -> str:
+    return textwrap.fill(line, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
 
 
 def remarks(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -54,11 +50,23 @@ def remarks(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return " ".join(part for part in said if part)
 
 
+def limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The least and the greatest value; of a string, its length."""
+    low, high = (
+        ("minLength", "maxLength") if schema.get("type") == "string" else ("minimum", "maximum")
+    )
+    return _number(schema.get(low)), _number(schema.get(high))
+
+
+def _number(value: float | None) -> float | None:
+    # The parser turns every bound into a float.
+    return int(value) if value is not None and value == int(value) else value
+
+
 def bounds(schema: Mapping[str, Any]) -> str:
     """The bounds of a value in words; empty for none."""
-    unit = " characters" if {"minLength", "maxLength"} & schema.keys() else ""
-    low = schema.get("minLength", schema.get("minimum"))
-    high = schema.get("maxLength", schema.get("maximum"))
+    low, high = limits(schema)
+    unit = " characters" if schema.get("type") == "string" else ""
     if low is not None and high is not None:
         return f"from {low} to {high}{unit}"
     if low is not None:

@@ -1,20 +1,21 @@
-"""What the template of the models needs to know of each of them."""
+"""What the template of the models needs to know of each class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from openapi_python_client.parser import GeneratorData
-from openapi_python_client.parser.properties import ConstProperty, ModelProperty, Property
+from openapi_python_client.parser.properties.const import ConstProperty
+from openapi_python_client.parser.properties.model_property import ModelProperty
+from openapi_python_client.parser.properties.protocol import PropertyProtocol
 
 from .docs import INFERRED, docstring, remarks
-from .names import class_name, is_name, text
-from .spec import Place, Problem, Spec, SpecError
-from .types import Types, members_of
+from .names import class_name, text
+from .spec import Spec
+from .types import Types, optional
 
-__all__ = ["Models"]
+__all__ = ["Models", "TaggedUnion"]
 
 
 @dataclass
@@ -23,13 +24,14 @@ class Member:
 
     name: str
     annotation: str
+    #: Empty when it must be given.
     default: str
     doc: str
 
 
 @dataclass
-class Model:
-    """A class of attrs, or an enum, or the base of a tagged union."""
+class Class:
+    """A class of attrs, an enum, or the base of a tagged union."""
 
     name: str
     kind: str
@@ -59,81 +61,44 @@ class Models:
     def __init__(self, spec: Spec, data: GeneratorData, types: Types) -> None:
         self.spec = spec
         self.types = types
-        self.unions = {
-            name: TaggedUnion(
-                name,
-                schema["discriminator"]["propertyName"],
-                {
-                    tag: class_name(ref.rpartition("/")[2])
-                    for tag, ref in schema["discriminator"]["mapping"].items()
-                },
-            )
-            for name, schema in types.unions.items()
-        }
-        endpoints = [
-            endpoint
-            for collection in data.endpoint_collections_by_tag.values()
-            for endpoint in collection.endpoints
-        ]
-        answers = self.reachable(
-            response.prop for endpoint in endpoints for response in endpoint.responses
-        )
-        requests = self.reachable(
-            member
-            for endpoint in endpoints
-            for body in endpoint.bodies
-            for member in self.body_members(body.prop)
-        )
-        #: Models that only requests hold: there, absent and null differ.
+        self.unions = _unions(spec)
+        answers, requests = self.uses(data)
+        # Where absent and null differ: in what is sent, and in nothing else.
         self.request_only = requests - answers
-        #: Models that answers hold, and requests too: sent back, None must be left out.
-        self.shared = requests & answers
-        wanted = {name for name in types.components if self.is_class(name)} | answers | requests
-        self.defined: list[Model] = []
-        self.ordered = self.order(sorted(wanted, key=self.rank))
-        for name in self.ordered:
+        named = {name for name in types.components if self.is_class(name)}
+        self.defined: list[Class] = []
+        for name in self.order(sorted(named | answers | requests, key=self.rank)):
             self.defined.append(self.define(name))
 
     @property
     def names(self) -> list[str]:
         """All names that the module defines."""
         unknown = [union.unknown for union in self.unions.values()]
-        return sorted([model.name for model in self.defined] + unknown)
+        return sorted([*unknown, *(defined.name for defined in self.defined)])
 
-    def body_members(self, body: Property) -> list[Property]:
-        """The arguments of a function that sends this body; the body itself when free-form."""
-        if isinstance(body, ModelProperty) and not self.types.values_of_mapping(body):
-            return members_of(self.types.models[body.class_info.name])
-        return [body]
+    def uses(self, data: GeneratorData) -> tuple[set[str], set[str]]:
+        """The classes that answers hold, and those that requests hold below their body."""
+        answers: list[PropertyProtocol] = []
+        requests: list[PropertyProtocol] = []
+        for collection in data.endpoint_collections_by_tag.values():
+            for endpoint in collection.endpoints:
+                answers += [response.prop for response in endpoint.responses]
+                requests += [prop for _, prop in endpoint.iter_all_parameters()]
+                for body in endpoint.bodies:
+                    members = self.types.body_members(body.prop)
+                    requests += [body.prop] if members is None else members
+        # An argument writes an enum without a name of its own out as `Literal`.
+        unnamed = self.types.enums.keys() - self.types.components.keys()
+        return self.reachable(self.named(answers)), self.reachable(self.named(requests) - unnamed)
 
-    def is_class(self, name: str) -> bool:
-        """Whether a component becomes a class; free-form objects do not."""
-        model = self.types.models.get(name)
-        if model is None:
-            return name in self.types.enums
-        return name in self.unions or not self.types.values_of_mapping(model)
+    def named(self, props: Iterable[PropertyProtocol]) -> set[str]:
+        """The classes that types name."""
+        return {name for prop in props for name in self.types.classes(prop)}
 
-    def rank(self, name: str) -> tuple[int, str]:
-        """The order of the document; classes without a name of their own come last."""
-        order = list(self.types.components)
-        return (order.index(name) if name in self.types.components else len(order), name)
-
-    def needs(self, name: str) -> list[str]:
-        """The classes that a class names: its bases first, then those of its members."""
-        if name in self.unions or name not in self.types.models:
-            return []
-        members = members_of(self.types.models[name])
-        named = [other for member in members for other in self.types.classes(member)]
-        return [*self.bases(name), *named]
-
-    def bases(self, name: str) -> list[str]:
-        """The unions that a class is a member of."""
-        return [base for base, union in self.unions.items() if name in union.members.values()]
-
-    def reachable(self, props: Iterable[Property]) -> set[str]:
-        """The classes that these types lead to."""
+    def reachable(self, names: set[str]) -> set[str]:
+        """These classes, and those that they lead to."""
         found: set[str] = set()
-        queue = [name for prop in props for name in self.types.classes(prop)]
+        queue = sorted(names)
         while queue:
             name = queue.pop()
             if name not in found:
@@ -143,9 +108,31 @@ class Models:
                     queue += self.unions[name].members.values()
         return found
 
+    def is_class(self, component: str) -> bool:
+        """Whether a component becomes a class; a free-form object does not."""
+        model = self.types.models.get(component)
+        return self.types.is_model(model) if model else component in self.types.enums
+
+    def needs(self, name: str) -> list[str]:
+        """The classes that a class names: its bases, then those of its members."""
+        if name in self.unions or name not in self.types.models:
+            return []
+        members = self.types.members_of(self.types.models[name])
+        inner = [other for prop in members for other in self.types.classes(prop)]
+        return [*self.bases(name), *inner]
+
+    def bases(self, name: str) -> list[str]:
+        """The unions that a class is a member of."""
+        return [base for base, union in self.unions.items() if name in union.members.values()]
+
+    def rank(self, name: str) -> tuple[int, str]:
+        """The order of the document; classes without a name there come last."""
+        order = list(self.types.components)
+        return (order.index(name) if name in order else len(order), name)
+
     def order(self, names: Iterable[str]) -> list[str]:
         """Each class after those that it needs, as far as cycles allow."""
-        placed: dict[str, None] = {}
+        placed: list[str] = []
         entered: set[str] = set()
 
         def place(name: str) -> None:
@@ -153,71 +140,60 @@ class Models:
                 entered.add(name)
                 for needed in self.needs(name):
                     place(needed)
-                placed[name] = None
+                placed.append(name)
 
         for name in names:
             place(name)
-        return list(placed)
+        return placed
 
-    def define(self, name: str) -> Model:
+    def define(self, name: str) -> Class:
+        """Everything that the template says of one class."""
         raw = self.spec.schemas.get(self.types.components.get(name, ""), {})
-        doc = docstring([_described(raw), INFERRED if _inferred(raw) else ""])
+        inferred = INFERRED if raw.get("x-kantos-status") == "inferred" else ""
         if name in self.unions:
-            return Model(name, "union", doc)
+            return Class(name, "union", docstring([raw.get("description", ""), inferred]))
         if enum := self.types.enums.get(name):
-            doc = doc or docstring([text(enum.description)])
-            return Model(name, "enum", doc, values={k: f'"{v}"' for k, v in enum.values.items()})
+            doc = docstring([text(enum.description), inferred])
+            values = {key: f'"{value}"' for key, value in enum.values.items()}
+            return Class(name, "enum", doc, values=values)
         model = self.types.models[name]
-        doc = doc or docstring([text(model.description)])
-        members = [self.member(model, prop) for prop in members_of(model)]
-        return Model(name, "model", doc, self.bases(name), members)
+        return Class(
+            name,
+            "model",
+            docstring([text(model.description), inferred]),
+            self.bases(name),
+            [self.member(model, prop) for prop in self.types.members_of(model)],
+        )
 
-    def member(self, model: ModelProperty, prop: Property) -> Member:
-        owner = model.class_info.name
+    def member(self, model: ModelProperty, prop: PropertyProtocol) -> Member:
+        """One member of a model."""
         name = text(prop.name)
-        if not is_name(name):
-            component = self.types.components.get(owner, owner)
-            place = Place(f"#/components/schemas/{component}").at("properties").at(name)
-            what = f"`{name}` cannot be the name of a member in Python; make the object free-form"
-            raise SpecError([Problem(what, place.named(f"schema {component}"))])
-        annotation = self.types.annotation(prop)
-        default = ""
+        annotation, default = self.types.annotation(prop), ""
         if isinstance(prop, ConstProperty):
             default = prop.value.python_code.as_unembedded_code()
-        elif not prop.required and owner in self.request_only:
+        elif not prop.required and model.class_info.name in self.request_only:
             annotation, default = f"{annotation} | UnsetType", "UNSET"
         elif not prop.required:
             annotation, default = optional(annotation), "None"
-        defined = {model.name for model in self.defined}
+        defined = {earlier.name for earlier in self.defined}
         if not set(self.types.classes(prop)) <= defined:
             annotation = f'"{annotation}"'
-        doc = docstring([_member_remarks(self.spec, model, name)])
-        return Member(name, annotation, f" = {default}" if default else "", doc)
+        schema = model.data.model_dump(mode="json", by_alias=True, exclude_none=True)
+        raw = self.spec.member(schema, name)
+        doc = docstring([remarks(raw, self.spec.resolve(raw))])
+        return Member(name, annotation, default, doc)
 
 
-def optional(annotation: str) -> str:
-    """The type of something that may also be None."""
-    if annotation in {"Any", "None"} or annotation.endswith(" | None"):
-        return annotation
-    return f"{annotation} | None"
-
-
-def _described(raw: Mapping[str, Any]) -> str:
-    return str(raw.get("description", ""))
-
-
-def _inferred(raw: Mapping[str, Any]) -> bool:
-    return raw.get("x-kantos-status") == "inferred"
-
-
-def _member_remarks(spec: Spec, model: ModelProperty, name: str) -> str:
-    for schema in _parts(spec, model.data.model_dump(mode="json", by_alias=True)):
-        if node := (schema.get("properties") or {}).get(name):
-            return remarks(node, spec.resolve(node) if "$ref" in node else node)
-    return ""
-
-
-def _parts(spec: Spec, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield schema
-    for part in schema.get("allOf") or []:
-        yield from _parts(spec, spec.resolve(part))
+def _unions(spec: Spec) -> dict[str, TaggedUnion]:
+    return {
+        class_name(name): TaggedUnion(
+            class_name(name),
+            schema["discriminator"]["propertyName"],
+            {
+                tag: class_name(ref.rpartition("/")[2])
+                for tag, ref in schema["discriminator"]["mapping"].items()
+            },
+        )
+        for name, schema in spec.schemas.items()
+        if "discriminator" in schema
+    }

@@ -1,35 +1,27 @@
-"""What the templates of the endpoint functions and resource classes need to know."""
+"""What the template of a module needs to know of its endpoint functions and resource class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from openapi_python_client import strings
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.openapi import Endpoint
-from openapi_python_client.parser.properties import (
-    BooleanProperty,
-    DateProperty,
-    DateTimeProperty,
-    ListProperty,
-    ModelProperty,
-    Property,
-    StringProperty,
-    UnionProperty,
-)
+from openapi_python_client.parser.properties.list_property import ListProperty
+from openapi_python_client.parser.properties.model_property import ModelProperty
+from openapi_python_client.parser.properties.protocol import PropertyProtocol
 
-from .docs import INFERRED, bounds, docstring, remarks
-from .models import Models, optional
-from .names import argument_name, is_name, literal, text
+from .arguments import Argument, Arguments
+from .docs import docstring
+from .names import is_name, literal, text
 from .spec import Place, Problem, Spec, SpecError
-from .types import Types, members_of
+from .types import Types
 
-__all__ = ["Module", "modules"]
+__all__ = ["ERRORS", "Module", "Operation", "modules"]
 
 PREVIEW = "Preview: inferred, not documented; it may differ, or not be there at all."
-
 
 # Named here, not imported: the package cannot be imported while its generated part is missing.
 ERRORS = {
@@ -44,30 +36,7 @@ ERRORS = {
 }
 
 
-@dataclass
-class Argument:
-    """An argument of an endpoint function."""
-
-    name: str
-    wire: str
-    place: str
-    annotation: str
-    default: str
-    doc: str
-    #: The condition under which it is out of bounds, and what to say then; empty for none.
-    condition: str
-    complaint: str
-    #: Its value as it goes on the wire.
-    sent: str
-
-    @property
-    def declaration(self) -> str:
-        """The argument in a signature."""
-        default = f" = {self.default}" if self.default else ""
-        return f"{self.name}: {self.annotation}{default}"
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Operation:
     """An endpoint function, and the method that calls it."""
 
@@ -77,9 +46,8 @@ class Operation:
     path: str
     arguments: list[Argument]
     result: str
-    #: The member that the method hands out in place of the whole answer; empty for none.
+    #: The type of the list that the method hands out in place of the whole answer.
     unwrapped: str
-    method_result: str
     body: str
     paragraphs: list[str]
     raises: dict[str, str]
@@ -91,7 +59,7 @@ class Operation:
 
     @property
     def positional(self) -> list[Argument]:
-        """What the method takes by position: the id it is about."""
+        """What the method takes by position: the id that it is about."""
         return [argument for argument in self.arguments if argument.place == "path"][:1]
 
     @property
@@ -99,7 +67,7 @@ class Operation:
         """What the method takes by keyword."""
         return [argument for argument in self.arguments if argument not in self.positional]
 
-    def doc(self, session: bool) -> str:
+    def doc(self, *, session: bool) -> str:
         """The docstring, with or without the function's first argument."""
         arguments = {argument.name: argument.doc for argument in self.arguments}
         if session:
@@ -107,7 +75,7 @@ class Operation:
         return docstring(self.paragraphs, {"Args": arguments, "Raises": self.raises})
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Module:
     """A tag."""
 
@@ -118,74 +86,60 @@ class Module:
     resource: str
 
     @property
+    def exported(self) -> list[str]:
+        """The names that the module is there for."""
+        names = [operation.name for operation in self.operations]
+        return sorted([self.resource, *names] if self.resource else names)
+
+    @property
     def hides_list(self) -> bool:
         """Whether a method called `list` hides the type from the annotations beside it."""
         return any(operation.method == "list" for operation in self.operations)
 
 
-def modules(spec: Spec, data: GeneratorData, types: Types, models: Models) -> list[Module]:
+def modules(spec: Spec, data: GeneratorData, types: Types) -> list[Module]:
     """One module a tag, in the document's order.
 
     Raises:
         SpecError: an operation cannot be expressed.
     """
-    tags = {text(tag["name"]): tag for tag in spec.raw.get("tags", [])}
     raw = {
-        strings.PythonIdentifier(operation["operationId"], "field_"): (path, method, operation)
+        strings.PythonIdentifier(operation["operationId"], "field_"): (path, method)
         for path, method, operation in spec.operations()
     }
+    tags = {strings.PythonIdentifier(tag["name"], "tag"): tag for tag in spec.raw.get("tags", [])}
     built: list[Module] = []
     for name, collection in data.endpoint_collections_by_tag.items():
-        first = raw[collection.endpoints[0].name][2]
-        tag = tags.get(first["tags"][0], {})
-        operations = [
-            _Builder(spec, types, models, endpoint, *raw[endpoint.name]).operation()
-            for endpoint in collection.endpoints
-        ]
-        doc = docstring(
-            [
-                tag.get("description") or f"Endpoints tagged `{name}`.",
-                "A preview: nothing here is documented." if tag.get("x-kantos-preview") else "",
-            ]
+        tag = tags.get(name, {})
+        preview = "A preview: nothing here is documented." if tag.get("x-kantos-preview") else ""
+        built.append(
+            Module(
+                name=name,
+                doc=docstring([tag.get("description") or f"The endpoints of `{name}`.", preview]),
+                operations=[
+                    _Builder(spec, types, endpoint, *raw[endpoint.name]).operation()
+                    for endpoint in collection.endpoints
+                ],
+                resource="" if tag.get("x-kantos-handwritten") else strings.pascal_case(name),
+            )
         )
-        resource = "" if tag.get("x-kantos-handwritten") else strings.pascal_case(name)
-        built.append(Module(name, doc, operations, resource))
     return built
 
 
 class _Builder:
     def __init__(
-        self,
-        spec: Spec,
-        types: Types,
-        models: Models,
-        endpoint: Endpoint,
-        path: str,
-        method: str,
-        raw: dict[str, Any],
+        self, spec: Spec, types: Types, endpoint: Endpoint, path: str, method: str
     ) -> None:
         self.spec = spec
         self.types = types
-        self.models = models
         self.endpoint = endpoint
         self.path = path
         self.method = method
-        self.raw = raw
-        self.raw_parameters = spec.parameters(path, method)
-        self.place = Place("#/paths").at(path).at(method).named(f"operation {raw['operationId']}")
+        self.raw: dict[str, Any] = spec.raw["paths"][path][method]
 
     def operation(self) -> Operation:
-        arguments = [
-            *(self.parameter(prop, "path") for prop in self.endpoint.path_parameters),
-            *(self.parameter(prop, "query") for prop in self.endpoint.query_parameters),
-        ]
-        body, members = self.body()
-        arguments += members
-        # Required ones first; `sorted` keeps the document's order among equals.
-        arguments = sorted(arguments, key=lambda argument: bool(argument.default))
-        self.refuse_doubles(arguments)
-        result, answer = self.result()
-        unwrapped, method_result = self.unwrapped(answer, result)
+        arguments, body = self.arguments()
+        answer = self.answer()
         method = self.raw.get("x-kantos-method", self.endpoint.name)
         if not is_name(method):
             self.refuse(f"`x-kantos-method: {method}` is no Python name")
@@ -195,169 +149,84 @@ class _Builder:
             http_method=self.method.upper(),
             path=self.path_template(arguments),
             arguments=arguments,
-            result=result,
-            unwrapped=unwrapped,
-            method_result=method_result,
+            result=self.types.annotation(answer) if answer else "None",
+            unwrapped=self.unwrapped(answer),
             body=body,
             paragraphs=self.paragraphs(),
             raises=self.raises(arguments),
         )
 
     def refuse(self, what: str) -> None:
-        raise SpecError([Problem(what, self.place)])
+        place = Place("#/paths").at(self.path).at(self.method)
+        raise SpecError([Problem(what, place.named(f"operation {self.raw['operationId']}"))])
 
-    def refuse_doubles(self, arguments: list[Argument]) -> None:
+    def arguments(self) -> tuple[list[Argument], str]:
+        make = Arguments(self.spec, self.types)
+        raw = self.spec.parameters(self.path, self.method)
+        found = {"path": self.endpoint.path_parameters, "query": self.endpoint.query_parameters}
+        arguments = [
+            make.of_parameter(prop, raw[place, text(prop.name)])
+            for place, props in found.items()
+            for prop in props
+        ]
+        body, members = make.of_body(self.endpoint, self.raw)
+        arguments += members
         names = [argument.name for argument in arguments]
-        for name in names:
+        for name in sorted(set(names)):
             if names.count(name) > 1:
                 self.refuse(f"two parameters or members would be the argument `{name}`")
+        # `sorted` keeps the document's order among those that must be given, and the others.
+        return sorted(arguments, key=lambda argument: bool(argument.default)), body
 
-    def parameter(self, prop: Property, place: str) -> Argument:
-        wire = text(prop.name)
-        raw = self.raw_parameters[place, wire]
-        is_json = "content" in raw
-        schema = self.spec.resolve(
-            raw["content"]["application/json"]["schema"] if is_json else raw["schema"]
-        )
-        annotation, default = self.types.argument(prop), ""
-        if not prop.required:
-            annotation, default = optional(annotation), "None"
-        name = argument_name(wire)
-        sent = f"json_param({name})" if is_json else _as_text(prop, name)
-        if place == "path":
-            sent = f"segment({sent})"
-        return self.argument(name, wire, place, annotation, default, raw, schema, sent)
-
-    def argument(
-        self,
-        name: str,
-        wire: str,
-        place: str,
-        annotation: str,
-        default: str,
-        raw: Mapping[str, Any],
-        schema: Mapping[str, Any],
-        sent: str,
-    ) -> Argument:
-        condition = _out_of_bounds(name, schema)
-        if condition and default:
-            condition = f"{name} is not {default} and {condition}"
-        if condition and default != "None" and annotation.endswith("| None"):
-            condition = f"{name} is not None and {condition}"
-        complaint = f'f"{name} must be {bounds(schema)}, not {{{name}}}"' if condition else ""
-        doc = remarks(raw, schema)
-        return Argument(name, wire, place, annotation, default, doc, condition, complaint, sent)
-
-    def body(self) -> tuple[str, list[Argument]]:
-        """The body as an expression, and the arguments that it takes."""
-        if not self.endpoint.bodies:
-            return "", []
-        prop = self.endpoint.bodies[0].prop
-        raw = self.spec.resolve(self.raw["requestBody"])
-        schema = raw["content"]["application/json"]["schema"]
-        if not isinstance(prop, ModelProperty) or self.types.values_of_mapping(prop):
-            argument = self.argument(
-                "body", "body", "body", self.types.argument(prop), "", raw, {}, "body"
-            )
-            return "body", [argument]
-        resolved = self.spec.resolve(schema)
-        members: list[Argument] = []
-        plain = True
-        for member in members_of(self.types.models[prop.class_info.name]):
-            wire = text(member.name)
-            name = argument_name(wire)
-            annotation, default = self.types.argument(member), ""
-            if not member.required:
-                annotation, default = f"{annotation} | UnsetType", "UNSET"
-            plain = plain and not default and not set(self.types.classes(member))
-            node = resolved.get("properties", {}).get(wire, {})
-            members.append(
-                self.argument(
-                    name, wire, "body", annotation, default, node, self.spec.resolve(node), name
-                )
-            )
-        pairs = ", ".join(f"{literal(member.wire)}: {member.sent}" for member in members)
-        return (f"{{{pairs}}}" if plain else f"json_body({{{pairs}}})"), members
-
-    def result(self) -> tuple[str, Property | None]:
-        """The type of a good answer: the one that those with a body agree on."""
-        answers: dict[str, Property] = {}
+    def answer(self) -> PropertyProtocol | None:
+        """What the good answers that have a body hold."""
+        answers: dict[str, PropertyProtocol] = {}
         for response in self.endpoint.responses:
-            good = response.status_code.range and response.status_code.range[0] // 100 == 2
-            if good and response.source["attribute"] != "None":
+            statuses = response.status_code.range
+            if statuses and statuses[0] // 100 == 2 and response.source["attribute"] != "None":
                 answers[self.types.annotation(response.prop)] = response.prop
         if len(answers) > 1:
-            self.refuse(f"good answers differ: {', '.join(answers)}")
-        for annotation, prop in answers.items():
-            return annotation, prop
-        return "None", None
+            self.refuse(f"`responses` with different good answers: {', '.join(answers)}")
+        return next(iter(answers.values()), None)
 
-    def unwrapped(self, answer: Property | None, result: str) -> tuple[str, str]:
-        """A list that is wrapped in `data`, and nothing else, comes without its wrapping."""
-        if isinstance(answer, ModelProperty) and answer.class_info.name in self.types.models:
-            members = members_of(self.types.models[answer.class_info.name])
-            if [text(member.name) for member in members] == ["data"] and isinstance(
-                members[0], ListProperty
-            ):
-                inner = self.types.annotation(members[0].inner_property)
-                return ".data", f"list[{inner}]"
-        return "", result
+    def unwrapped(self, answer: PropertyProtocol | None) -> str:
+        """The type of a list that is wrapped in `data` and has nothing beside it."""
+        if isinstance(answer, ModelProperty) and self.types.is_model(answer):
+            members = self.types.members_of(answer)
+            if [text(member.name) for member in members] == ["data"]:
+                (data,) = members
+                if isinstance(data, ListProperty) and data.required:
+                    return self.types.annotation(data)
+        return ""
 
-    def path_template(self, arguments: list[Argument]) -> str:
+    def path_template(self, arguments: Iterable[Argument]) -> str:
         path = literal(self.path)
         for argument in arguments:
             if argument.place == "path":
                 path = path.replace(f"{{{argument.wire}}}", f"{{{argument.sent}}}")
-        return f"f{path}" if path != literal(self.path) else path
+        return path if path == literal(self.path) else f"f{path}"
 
     def paragraphs(self) -> list[str]:
         status = self.raw.get("x-kantos-status", "inferred")
+        endpoint = f"{self.method.upper()} {self.path}"
         return [
-            self.raw.get("summary") or f"{self.method.upper()} {self.path}.",
+            self.raw.get("summary") or f"Call `{endpoint}`.",
             self.raw.get("description", ""),
             PREVIEW if status == "inferred" else "",
             "Deprecated." if self.raw.get("deprecated") else "",
-            f"Endpoint: `{self.method.upper()} {self.path}` ({status}).",
+            f"Endpoint: `{endpoint}` ({status}).",
         ]
 
-    def raises(self, arguments: list[Argument]) -> dict[str, str]:
+    def raises(self, arguments: Iterable[Argument]) -> dict[str, str]:
         raises: dict[str, str] = {}
-        checked = [argument.name for argument in arguments if argument.condition]
-        if checked:
+        if checked := [argument.name for argument in arguments if argument.condition]:
             raises["ValueError"] = f"Out of bounds, before anything is sent: {', '.join(checked)}."
         for status, response in self.raw["responses"].items():
             if status.isdigit() and int(status) >= 400:
                 name = ERRORS.get(min(int(status), 500), "APIError")
                 raises[name] = f"{status}. {self.spec.resolve(response)['description']}"
         raises["APIConnectionError"] = "No answer came."
-        raises["ResponseDecodeError"] = "The answer is no such thing as this operation answers."
+        raises["ResponseDecodeError"] = "The answer is not what this operation answers."
         if self.method == "post":
-            raises["UnknownOutcomeError"] = (
-                "It may or may not have happened; it was not sent again."
-            )
+            raises["UnknownOutcomeError"] = "It may have happened; it was not sent again."
         return raises
-
-
-def _as_text(prop: Property, name: str) -> str:
-    """A parameter's value as the text that goes on the wire."""
-    if isinstance(prop, StringProperty):
-        return name
-    if isinstance(prop, BooleanProperty):
-        return f'"true" if {name} else "false"'
-    if isinstance(prop, DateProperty | DateTimeProperty):
-        return f"{name}.isoformat()"
-    if isinstance(prop, UnionProperty):
-        place = Place().named(f'parameter "{text(prop.name)}"')
-        raise SpecError([Problem("a union is not supported in a parameter", place)])
-    return f"str({name})"
-
-
-def _out_of_bounds(name: str, schema: Mapping[str, Any]) -> str:
-    measured = f"len({name})" if {"minLength", "maxLength"} & schema.keys() else name
-    low = schema.get("minLength", schema.get("minimum"))
-    high = schema.get("maxLength", schema.get("maximum"))
-    if low is not None and high is not None:
-        return f"not {low} <= {measured} <= {high}"
-    if low is not None:
-        return f"{measured} < {low}"
-    return f"{measured} > {high}" if high is not None else ""

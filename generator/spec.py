@@ -64,26 +64,43 @@ class Spec:
         schemas: dict[str, Any] = self.raw.get("components", {}).get("schemas", {})
         return schemas
 
-    def find(self, ref: str) -> Any:
+    def find(self, ref: Any) -> Any:
         """What a local `$ref` points to.
 
         Raises:
             KeyError: nothing is there, or it lies in another document.
         """
-        if not ref.startswith("#/"):
+        if not isinstance(ref, str) or not ref.startswith("#/"):
             raise KeyError(ref)
         node: Any = self.raw
         for step in ref[2:].split("/"):
-            if not isinstance(node, dict):
+            key = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(node, dict) or key not in node:
                 raise KeyError(ref)
-            node = node[step.replace("~1", "/").replace("~0", "~")]
+            node = node[key]
         return node
 
     def resolve(self, node: Any) -> Any:
-        """A node, or what it refers to at the end of its `$ref`s."""
+        """A node, or what it refers to at the end of its `$ref`s.
+
+        Raises:
+            KeyError: it leads nowhere, or in a circle.
+        """
+        seen: list[Any] = []
         while isinstance(node, dict) and "$ref" in node:
+            if node["$ref"] in seen:
+                raise KeyError(node["$ref"])
+            seen.append(node["$ref"])
             node = self.find(node["$ref"])
         return node
+
+    def member(self, schema: Any, name: str) -> Any:
+        """What an object's schema says of a member, in its own words or through `allOf`."""
+        schema = self.resolve(schema)
+        if name in schema.get("properties", {}):
+            return schema["properties"][name]
+        parts = (self.member(part, name) for part in schema.get("allOf", []))
+        return next(filter(None, parts), {})
 
     def operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Path, method and operation, in the document's order."""

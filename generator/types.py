@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from openapi_python_client.parser import GeneratorData
-from openapi_python_client.parser.properties import (
-    AnyProperty,
-    BooleanProperty,
-    ConstProperty,
-    DateProperty,
-    DateTimeProperty,
-    EnumProperty,
-    FloatProperty,
-    IntProperty,
-    ListProperty,
-    ModelProperty,
-    NoneProperty,
-    Property,
-    StringProperty,
-    UnionProperty,
-    UuidProperty,
-)
+from openapi_python_client.parser.properties.any import AnyProperty
+from openapi_python_client.parser.properties.boolean import BooleanProperty
+from openapi_python_client.parser.properties.const import ConstProperty
+from openapi_python_client.parser.properties.date import DateProperty
+from openapi_python_client.parser.properties.datetime import DateTimeProperty
+from openapi_python_client.parser.properties.enum_property import EnumProperty
+from openapi_python_client.parser.properties.float import FloatProperty
+from openapi_python_client.parser.properties.int import IntProperty
+from openapi_python_client.parser.properties.list_property import ListProperty
+from openapi_python_client.parser.properties.model_property import ModelProperty
+from openapi_python_client.parser.properties.none import NoneProperty
+from openapi_python_client.parser.properties.protocol import PropertyProtocol
+from openapi_python_client.parser.properties.string import StringProperty
+from openapi_python_client.parser.properties.union import UnionProperty
+from openapi_python_client.parser.properties.uuid import UuidProperty
 
-from .names import class_name, text
-from .spec import Place, Problem, Spec, SpecError
+from .names import class_name
+from .spec import Spec
 
-__all__ = ["Types", "members_of"]
+__all__ = ["Types", "optional"]
 
 _PLAIN: dict[type, str] = {
     AnyProperty: "Any",
@@ -41,83 +39,96 @@ _PLAIN: dict[type, str] = {
 }
 
 
-def members_of(model: ModelProperty) -> list[Property]:
-    """A model's members, those that must be there first."""
-    return [*(model.required_properties or []), *(model.optional_properties or [])]
-
-
 class Types:
     """Annotations, and which classes they need."""
 
     def __init__(self, spec: Spec, data: GeneratorData) -> None:
+        #: The name in the document of each class that has one.
         self.components = {class_name(name): name for name in spec.schemas}
-        self.unions = {
-            class_name(name): schema
-            for name, schema in spec.schemas.items()
-            if "discriminator" in schema
+        self.models: dict[str, ModelProperty] = {
+            model.class_info.name: model for model in data.models
         }
-        # A property is a copy made before its class was read, so classes go by name.
-        self.models = {model.class_info.name: model for model in data.models}
-        self.enums = {
+        self.enums: dict[str, EnumProperty] = {
             enum.class_info.name: enum for enum in data.enums if isinstance(enum, EnumProperty)
         }
 
-    def values_of_mapping(self, model: ModelProperty) -> Property | None:
-        """What a free-form object holds; None for a model.
+    def parsed(self, model: ModelProperty) -> ModelProperty:
+        """A model with its members; where it is used, the parser left a copy without them."""
+        return self.models.get(model.class_info.name, model)
 
-        An object that says it has more members than it lists stays a mapping, since a class
-        would lose them.
+    def members_of(self, model: ModelProperty) -> list[PropertyProtocol]:
+        """A model's members, those that must be there first."""
+        parsed = self.parsed(model)
+        return [*(parsed.required_properties or []), *(parsed.optional_properties or [])]
+
+    def body_members(self, body: PropertyProtocol) -> list[PropertyProtocol] | None:
+        """The members of a body that is a model; None for another, which is sent as it is."""
+        if isinstance(body, ModelProperty) and self.is_model(body):
+            return self.members_of(body)
+        return None
+
+    def is_model(self, model: ModelProperty) -> bool:
+        """Whether an object becomes a class.
+
+        One without members is a mapping; so is one that says it has more members than it
+        lists, since a class would lose them.
         """
-        parsed = self.models.get(model.class_info.name, model)
-        if members_of(parsed) and parsed.data.additionalProperties is not True:
-            return None
-        return parsed.additional_properties
+        open_ended = self.parsed(model).data.additionalProperties is True
+        return bool(self.members_of(model)) and not open_ended
 
-    def annotation(self, prop: Property) -> str:
+    def values_of(self, mapping: ModelProperty) -> PropertyProtocol | None:
+        """What a free-form object holds; None for one that may hold nothing."""
+        return self.parsed(mapping).additional_properties
+
+    def annotation(self, prop: PropertyProtocol) -> str:
         """The type of a member of a model."""
+        held: str
         match prop:
+            case ModelProperty() if self.is_model(prop):
+                held = prop.class_info.name
             case ModelProperty():
-                values = self.values_of_mapping(prop)
-                return f"dict[str, {self.annotation(values)}]" if values else prop.class_info.name
+                values = self.values_of(prop)
+                held = f"dict[str, {self.annotation(values) if values else 'Any'}]"
             case ListProperty():
-                return f"list[{self.annotation(prop.inner_property)}]"
+                held = f"list[{self.annotation(prop.inner_property)}]"
             case UnionProperty():
-                self.refuse_ambiguous(prop)
-                return join(self.annotation(inner) for inner in prop.inner_properties)
+                held = _union(map(self.annotation, prop.inner_properties))
             case EnumProperty():
-                return prop.class_info.name
+                held = prop.class_info.name
             case ConstProperty():
-                return f"Literal[{prop.value.python_code.as_unembedded_code()}]"
+                held = f"Literal[{prop.value.python_code.as_unembedded_code()}]"
             case _:
-                return _plain(prop)
+                held = _PLAIN[type(prop)]
+        return held
 
-    def argument(self, prop: Property) -> str:
+    def argument(self, prop: PropertyProtocol) -> str:
         """The type of an argument, which takes more than a model holds."""
         match prop:
+            case ModelProperty() if self.is_model(prop):
+                taken = f"{prop.class_info.name} | Mapping[str, Any]"
             case ModelProperty():
-                if values := self.values_of_mapping(prop):
-                    return f"Mapping[str, {self.argument(values)}]"
-                return f"{prop.class_info.name} | Mapping[str, Any]"
+                values = self.values_of(prop)
+                taken = f"Mapping[str, {self.argument(values) if values else 'Any'}]"
             case ListProperty():
-                return f"Sequence[{self.argument(prop.inner_property)}]"
+                taken = f"Sequence[{self.argument(prop.inner_property)}]"
             case UnionProperty():
-                return join(self.argument(inner) for inner in prop.inner_properties)
+                taken = _union(map(self.argument, prop.inner_properties))
             case EnumProperty() if prop.class_info.name in self.components:
-                return f"{prop.class_info.name} | str"
+                taken = f"{prop.class_info.name} | str"
             case EnumProperty():
-                return "Literal[" + ", ".join(f'"{value}"' for value in prop.values.values()) + "]"
+                taken = "Literal[" + ", ".join(f'"{value}"' for value in prop.values.values()) + "]"
             case _:
-                return self.annotation(prop)
+                taken = self.annotation(prop)
+        return taken
 
-    def classes(self, prop: Property) -> Iterator[str]:
+    def classes(self, prop: PropertyProtocol) -> Iterator[str]:
         """The classes that a type names itself, not through other classes."""
         match prop:
+            case ModelProperty() if self.is_model(prop):
+                yield prop.class_info.name
             case ModelProperty():
-                values = self.values_of_mapping(prop)
-                if values:
+                if values := self.values_of(prop):
                     yield from self.classes(values)
-                else:
-                    yield prop.class_info.name
             case ListProperty():
                 yield from self.classes(prop.inner_property)
             case UnionProperty():
@@ -126,45 +137,21 @@ class Types:
             case EnumProperty():
                 yield prop.class_info.name
             case _:
-                return
+                pass
 
-    def refuse_ambiguous(self, union: UnionProperty) -> None:
-        """Refuse a union whose members JSON cannot tell apart.
-
-        Raises:
-            SpecError: two of its members are objects, or two are strings.
-        """
-        kinds = [_json_kind(inner) for inner in union.inner_properties]
-        for kind in ("object", "array", "string"):
-            if kinds.count(kind) > 1:
-                place = Place().named(f'"{text(union.name)}"')
-                what = f"`oneOf` or `anyOf` with more than one {kind} needs a `discriminator`"
-                raise SpecError([Problem(what, place)])
+    def holds_model(self, prop: PropertyProtocol) -> bool:
+        """Whether a value of this type may be, or hold, a model."""
+        return any(name in self.models for name in self.classes(prop))
 
 
-def join(types: Iterable[str]) -> str:
-    """A union, None last and nothing twice."""
+def optional(annotation: str) -> str:
+    """The type of something that may also be None."""
+    if annotation in {"Any", "None"} or annotation.endswith(" | None"):
+        return annotation
+    return f"{annotation} | None"
+
+
+def _union(types: Iterable[str]) -> str:
     names = list(dict.fromkeys(types))
-    if "Any" in names:
-        return "Any"
-    return " | ".join(sorted(names, key="None".__eq__))
-
-
-def _plain(prop: Property) -> str:
-    try:
-        return _PLAIN[type(prop)]
-    except KeyError:
-        what = f"`{type(prop).__name__}` is not supported"
-        raise SpecError([Problem(what, Place().named(f'"{text(prop.name)}"'))]) from None
-
-
-def _json_kind(prop: Property) -> str:
-    if isinstance(prop, ModelProperty):
-        return "object"
-    if isinstance(prop, ListProperty):
-        return "array"
-    if isinstance(
-        prop, StringProperty | EnumProperty | ConstProperty | DateProperty | DateTimeProperty
-    ):
-        return "string"
-    return type(prop).__name__
+    # None goes last: it belongs to the value's absence, not to its type.
+    return "Any" if "Any" in names else " | ".join(sorted(names, key="None".__eq__))

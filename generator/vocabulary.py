@@ -5,25 +5,39 @@ What is not listed here is refused: the parser would drop much of it without a w
 
 from __future__ import annotations
 
-__all__ = ["BESIDE_REF", "FORMATS", "LEAF", "TYPES", "VOCABULARY"]
+__all__ = ["BESIDE_REF", "FORMATS", "LEAVES", "SCALARS", "TYPES", "VOCABULARY"]
 
-#: A value that is taken as it is.
-LEAF = ""
+#: Shapes of values that hold no keywords.
+LEAVES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "flag": (bool,),
+    "number": (int, float),
+    "list": (list,),
+    "anything": (object,),
+}
 
-# A shape is the name of a kind, `[kind]` for a list of it, `{kind}` for a mapping to it.
+_DESCRIBED = {"description": "text", "x-kantos-status": "text"}
+_EXAMPLES = {"example": "anything", "examples": "anything"}
+
+# A shape is a leaf, a kind, `[shape]` for a list of it, or `{shape}` for a mapping to it.
 VOCABULARY: dict[str, dict[str, str]] = {
     "document": {
-        "openapi": LEAF,
+        "openapi": "text",
         "info": "info",
         "servers": "[server]",
-        "security": LEAF,
+        "security": "list",
         "tags": "[tag]",
         "paths": "{path}",
         "components": "components",
     },
-    "info": dict.fromkeys(["title", "version", "summary", "description"], LEAF),
-    "server": dict.fromkeys(["url", "description"], LEAF),
-    "tag": dict.fromkeys(["name", "description", "x-kantos-handwritten", "x-kantos-preview"], LEAF),
+    "info": dict.fromkeys(["title", "version", "summary", "description"], "text"),
+    "server": dict.fromkeys(["url", "description"], "text"),
+    "tag": {
+        "name": "text",
+        "description": "text",
+        "x-kantos-handwritten": "flag",
+        "x-kantos-preview": "flag",
+    },
     "components": {
         "schemas": "{schema}",
         "parameters": "{parameter}",
@@ -32,50 +46,66 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "headers": "{header}",
         "securitySchemes": "{security scheme}",
     },
-    "security scheme": dict.fromkeys(["type", "in", "name", "description"], LEAF),
+    "security scheme": dict.fromkeys(["type", "in", "name", "description"], "text"),
     "path": {
-        "summary": LEAF,
-        "description": LEAF,
+        "summary": "text",
+        "description": "text",
         "parameters": "[parameter]",
         **dict.fromkeys(["get", "put", "post", "patch", "delete"], "operation"),
     },
     "operation": {
-        **dict.fromkeys(["operationId", "tags", "summary", "description", "deprecated"], LEAF),
-        **dict.fromkeys(["x-kantos-status", "x-kantos-method"], LEAF),
+        **_DESCRIBED,
+        "operationId": "text",
+        "tags": "[text]",
+        "summary": "text",
+        "deprecated": "flag",
+        "x-kantos-method": "text",
         "parameters": "[parameter]",
         "requestBody": "body",
         "responses": "{response}",
     },
     "parameter": {
-        **dict.fromkeys(["name", "in", "required", "description", "deprecated"], LEAF),
-        **dict.fromkeys(["style", "example", "examples", "x-kantos-status"], LEAF),
+        **_DESCRIBED,
+        **_EXAMPLES,
+        "name": "text",
+        "in": "text",
+        "required": "flag",
+        "deprecated": "flag",
+        "style": "text",
         "schema": "schema",
         "content": "{media type}",
     },
-    "body": {"required": LEAF, "description": LEAF, "content": "{media type}"},
-    "response": {"description": LEAF, "headers": "{header}", "content": "{media type}"},
-    "header": {
-        **dict.fromkeys(["description", "required", "example", "x-kantos-status"], LEAF),
-        "schema": "schema",
-    },
-    "media type": {"schema": "schema", "example": LEAF, "examples": LEAF},
+    "body": {"description": "text", "required": "flag", "content": "{media type}"},
+    "response": {"description": "text", "headers": "{header}", "content": "{media type}"},
+    "header": {**_DESCRIBED, **_EXAMPLES, "required": "flag", "schema": "schema"},
+    "media type": {**_EXAMPLES, "schema": "schema"},
     "schema": {
-        **dict.fromkeys(["description", "deprecated", "x-kantos-status"], LEAF),
-        **dict.fromkeys(["example", "examples", "default"], LEAF),
-        **dict.fromkeys(["type", "format", "enum", "const", "required", "discriminator"], LEAF),
-        **dict.fromkeys(["minimum", "maximum", "minLength", "maxLength"], LEAF),
+        **_DESCRIBED,
+        **_EXAMPLES,
+        "deprecated": "flag",
+        "default": "anything",
+        "type": "anything",
+        "format": "text",
+        "enum": "list",
+        "const": "anything",
+        **dict.fromkeys(["minimum", "maximum", "minLength", "maxLength"], "number"),
         "properties": "{schema}",
+        "required": "[text]",
         "additionalProperties": "schema or boolean",
         "items": "schema",
         "oneOf": "[schema]",
         "anyOf": "[schema]",
         "allOf": "[schema]",
+        "discriminator": "discriminator",
     },
+    "discriminator": {"propertyName": "text", "mapping": "{text}"},
 }
 
 #: What may stand beside a `$ref`; all else would be lost.
 BESIDE_REF = {"$ref", "summary", "description", "deprecated", "examples", "x-kantos-status"}
 
-TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
+SCALARS = ("string", "integer", "number", "boolean")
 
-FORMATS = {"date-time", "date", "uuid", "email", "uri", "int32", "int64", "float", "double"}
+TYPES = ("object", "array", "null", *SCALARS)
+
+FORMATS = ("date-time", "date", "uuid", "email", "uri", "int32", "int64", "float", "double")

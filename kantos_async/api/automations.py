@@ -48,7 +48,7 @@ async def list_automations(session: Sender) -> AutomationList:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", "/crm/automations", AutomationList))
 
@@ -85,8 +85,8 @@ async def create_automation(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
-        UnknownOutcomeError: It may or may not have happened; it was not sent again.
+        ResponseDecodeError: The answer is not what this operation answers.
+        UnknownOutcomeError: It may have happened; it was not sent again.
     """
     return await session.send(
         Call(
@@ -124,7 +124,7 @@ async def get_automation(session: Sender, *, automation_id: str) -> Automation:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", f"/crm/automations/{segment(automation_id)}", Automation))
 
@@ -147,7 +147,7 @@ async def delete_automation(session: Sender, *, automation_id: str) -> None:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(
         Call("DELETE", f"/crm/automations/{segment(automation_id)}", NoneType)
@@ -191,7 +191,7 @@ async def update_automation(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(
         Call(
@@ -229,7 +229,7 @@ async def list_automation_runs(session: Sender, *, automation_id: str) -> Automa
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(
         Call("GET", f"/crm/automations/{segment(automation_id)}/runs", AutomationRunList)
@@ -260,7 +260,7 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return (await list_automations(self._session)).data
 
@@ -295,8 +295,8 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
-            UnknownOutcomeError: It may or may not have happened; it was not sent again.
+            ResponseDecodeError: The answer is not what this operation answers.
+            UnknownOutcomeError: It may have happened; it was not sent again.
         """
         return await create_automation(
             self._session,
@@ -324,7 +324,7 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return await get_automation(self._session, automation_id=automation_id)
 
@@ -345,7 +345,7 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return await delete_automation(self._session, automation_id=automation_id)
 
@@ -385,7 +385,7 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return await update_automation(
             self._session,
@@ -414,6 +414,6 @@ class Automations:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return (await list_automation_runs(self._session, automation_id=automation_id)).data

@@ -47,8 +47,8 @@ async def ingest(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
-        UnknownOutcomeError: It may or may not have happened; it was not sent again.
+        ResponseDecodeError: The answer is not what this operation answers.
+        UnknownOutcomeError: It may have happened; it was not sent again.
     """
     return await session.send(
         Call(
@@ -100,7 +100,7 @@ class Intake:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
-            UnknownOutcomeError: It may or may not have happened; it was not sent again.
+            ResponseDecodeError: The answer is not what this operation answers.
+            UnknownOutcomeError: It may have happened; it was not sent again.
         """
         return await ingest(self._session, source=source, fields=fields, metadata=metadata)

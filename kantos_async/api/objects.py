@@ -38,7 +38,7 @@ async def list_objects(session: Sender) -> ObjectList:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", "/crm/objects", ObjectList))
 
@@ -72,8 +72,8 @@ async def create_object(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
-        UnknownOutcomeError: It may or may not have happened; it was not sent again.
+        ResponseDecodeError: The answer is not what this operation answers.
+        UnknownOutcomeError: It may have happened; it was not sent again.
     """
     return await session.send(
         Call(
@@ -101,7 +101,7 @@ async def get_object(session: Sender, *, object_id: str) -> ObjectDefinition:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", f"/crm/objects/{segment(object_id)}", ObjectDefinition))
 
@@ -143,8 +143,8 @@ async def add_field(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
-        UnknownOutcomeError: It may or may not have happened; it was not sent again.
+        ResponseDecodeError: The answer is not what this operation answers.
+        UnknownOutcomeError: It may have happened; it was not sent again.
     """
     return await session.send(
         Call(
@@ -184,7 +184,7 @@ class Objects:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return (await list_objects(self._session)).data
 
@@ -216,8 +216,8 @@ class Objects:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
-            UnknownOutcomeError: It may or may not have happened; it was not sent again.
+            ResponseDecodeError: The answer is not what this operation answers.
+            UnknownOutcomeError: It may have happened; it was not sent again.
         """
         return await create_object(self._session, name=name, icon=icon, fields=fields)
 
@@ -236,7 +236,7 @@ class Objects:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return await get_object(self._session, object_id=object_id)
 
@@ -276,8 +276,8 @@ class Objects:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
-            UnknownOutcomeError: It may or may not have happened; it was not sent again.
+            ResponseDecodeError: The answer is not what this operation answers.
+            UnknownOutcomeError: It may have happened; it was not sent again.
         """
         return await add_field(
             self._session,

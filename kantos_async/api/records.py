@@ -59,7 +59,7 @@ async def query_records(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     if page is not None and page < 1:
         raise ValueError(f"page must be at least 1, not {page}")
@@ -106,8 +106,8 @@ async def create_record(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
-        UnknownOutcomeError: It may or may not have happened; it was not sent again.
+        ResponseDecodeError: The answer is not what this operation answers.
+        UnknownOutcomeError: It may have happened; it was not sent again.
     """
     return await session.send(
         Call(
@@ -135,7 +135,7 @@ async def get_record(session: Sender, *, record_id: str) -> Record:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", f"/crm/record/{segment(record_id)}", Record))
 
@@ -159,7 +159,7 @@ async def delete_record(session: Sender, *, record_id: str) -> None:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("DELETE", f"/crm/record/{segment(record_id)}", NoneType))
 
@@ -189,7 +189,7 @@ async def update_record(
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(
         Call(

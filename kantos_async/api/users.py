@@ -35,7 +35,7 @@ async def list_users(session: Sender) -> UserList:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", "/crm/users", UserList))
 
@@ -58,7 +58,7 @@ async def get_user(session: Sender, *, user_id: str) -> User:
         RateLimitError: 429. The quota is spent; nothing was changed.
         InternalServerError: 500. The server, or a proxy in front of it, failed.
         APIConnectionError: No answer came.
-        ResponseDecodeError: The answer is no such thing as this operation answers.
+        ResponseDecodeError: The answer is not what this operation answers.
     """
     return await session.send(Call("GET", f"/crm/users/{segment(user_id)}", User))
 
@@ -87,7 +87,7 @@ class Users:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return (await list_users(self._session)).data
 
@@ -108,6 +108,6 @@ class Users:
             RateLimitError: 429. The quota is spent; nothing was changed.
             InternalServerError: 500. The server, or a proxy in front of it, failed.
             APIConnectionError: No answer came.
-            ResponseDecodeError: The answer is no such thing as this operation answers.
+            ResponseDecodeError: The answer is not what this operation answers.
         """
         return await get_user(self._session, user_id=user_id)

@@ -91,27 +91,23 @@ def enc_hook(value: object) -> object:
     raise NotImplementedError(f"cannot send {type(value).__name__} values as JSON")
 
 
-def json_body(members: Mapping[str, Any]) -> dict[str, Any]:
+def json_body(value: Any) -> Any:
     """A request's body without what was not given.
 
     A model that came in an answer has None for the members that were absent; sent back, they
     must be absent again, not null.
     """
-    return {name: _plain(value) for name, value in members.items() if value is not UNSET}
-
-
-def _plain(value: Any) -> Any:
     if isinstance(value, UnknownMember):
         return value.raw
     if attrs.has(type(value)):
         return {
-            field.name: _plain(member)
+            field.name: json_body(member)
             for field in attrs.fields(type(value))
             if (member := getattr(value, field.name)) is not UNSET
             and not (member is None and field.default is None)
         }
     if isinstance(value, Mapping):
-        return json_body(value)
+        return {name: json_body(member) for name, member in value.items() if member is not UNSET}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [json_body(item) for item in value]
     return value
