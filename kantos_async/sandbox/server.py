@@ -149,15 +149,12 @@ class Server:
         if self._listener:
             self._listener.close()
             self._listener = None
+            await asyncio.sleep(0)  # uvloop lets go of the socket in its next turn.
         for connection in list(self._state.connections):
             if isinstance(connection, _Connection) and connection.is_idle():
                 connection.transport.close()
 
-    async def _refuse_for(self, seconds: float) -> None:
-        """Close the listener and the idle connections for a moment."""
-        if self._listener is None:
-            return
-        await self._shut()
+    async def _reopen(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         for _ in range(int(_REBIND_SECONDS / 0.01)):
             try:
@@ -180,10 +177,17 @@ class Server:
         else:
             headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
             exchange = self._core.exchange(scope["method"], target, headers, body, connected=True)
-        await _deliver(exchange, connection, send)
-        plan = self._core.faults
-        if exchange.delivery.kind == "refuse" or plan.closes():
-            await self._refuse_for(plan.plan.refused_for)
+        faults = self._core.faults
+        closes = self._listener and (exchange.delivery.kind == "refuse" or faults.closes())
+        try:
+            if closes:  # Before the answer, so that whoever gets it finds the door closed.
+                await self._shut()
+            await _deliver(exchange, connection, send)
+            if closes:
+                connection.transport.close()
+                await self._reopen(faults.plan.refused_for)
+        except asyncio.CancelledError:
+            connection.cut(flush=False)  # The sandbox stops.
 
 
 async def _read(receive: Callable[..., Any]) -> bytes | None:

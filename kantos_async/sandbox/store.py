@@ -59,13 +59,15 @@ class Store:
         # Autocommit, and one connection for all threads: the core's lock orders their calls.
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
-        self.db.execute("PRAGMA synchronous = NORMAL")
-        self.db.execute("PRAGMA journal_mode = WAL")
         self.objects: dict[str, ObjectType] = {}
         self._shadow: Shadow | None = None
         self._indexed: set[str] = set()
         self._finds = Finds(self.db)
-        self._lay_out(path)
+        try:
+            self._lay_out(path)
+        except BaseException:
+            self.db.close()
+            raise
         self._load_objects()
         (count,) = self.db.execute("SELECT count(*) FROM records").fetchone()
         # A file opened again goes on with other ids, also under the same seed.
@@ -81,9 +83,12 @@ class Store:
         (version,) = self.db.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
             raise ValueError(f"{path} has sandbox format {version}; this version reads {FORMAT}")
+        if version == 0 and self.db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise ValueError(f"{path} is a database, but not a sandbox's")
+        # Survives a killed process; only a failing machine may lose the last writes.
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
         if version == 0:
-            if self.db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise ValueError(f"{path} is a database, but not a sandbox's")
             self.db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
             for kind in BUILT_IN:
                 self._write_object(kind)
