@@ -72,6 +72,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "required": "flag",
         "deprecated": "flag",
         "style": "text",
+        "explode": "flag",  # without effect on what is supported
         "schema": "schema",
         "content": "{media type}",
     },

@@ -76,7 +76,7 @@ class _Walk:
         for keyword, value in node.items():
             shape = VOCABULARY[kind].get(keyword)
             if shape is None:
-                said = f"`{keyword}` is not supported in a {kind}"
+                said = f"`{keyword}` is not supported in this {kind}"
                 self.report(said, place.at(keyword))
             else:
                 self.visit(value, shape, place.at(keyword))
