@@ -24,7 +24,7 @@ class _Stage(msgspec.Struct, omit_defaults=True):
 
 class _Options(msgspec.Struct):
     stages: list[_Stage | str] = []
-    object_id: str | None = None
+    object_id: str | UnsetType = UNSET
 
 
 class _NewField(msgspec.Struct):
@@ -122,7 +122,7 @@ def _check_options(slug: str, new: _NewField, store: Store) -> None:
         raise _invalid(slug, f"has options that are not what they should be: {error}") from None
     if new.type == "status" and not options.stages:
         raise _invalid(slug, "is a status field and needs options.stages")
-    if options.object_id is not None and options.object_id not in store.objects:
+    if options.object_id is not UNSET and options.object_id not in store.objects:
         raise _invalid(slug, "refers to an object that does not exist")
 
 
