@@ -30,13 +30,15 @@ _SAME = 2
 # Aim at the turn of the server's second while its place is doubted by more than this.
 _DOUBT = 0.030
 # This many requests are aimed at one turn.
-_AIMED = 5
+_AIMED = 6
 # Added to a moment computed from clocks, against rounding.
 _EPSILON = 0.002
 # The length of the documented window, and of the pause while a longer quota is spent.
 _MINUTE = 60.0
-# Windows in a row that were over when they arrived, until the headers are no longer believed.
+# Windows in a row that are over (in so many seconds) as they are told of, until the headers are
+# no longer believed.
 _STALE = 3
+_OVER = 0.05
 
 
 class Permit(msgspec.Struct, gc=False):
@@ -143,11 +145,13 @@ class Budget:
 
     def _aim(self, now: float, room: int, waiting: int) -> float:
         """Spend a window's last requests where they teach the most of the server's clock."""
-        if self.others or waiting < room or room > 2 * _AIMED or self.clock.doubt > 1.5:
+        if self.others or waiting <= room or room > 2 * _AIMED or self.clock.doubt > 1.5:
             return 0.0
+        if self.clock.doubt <= _DOUBT:
+            self._aims.clear()
         if self._aims:
             return 0.0 if now >= self._aims[0] else self._aims[0]
-        if self._late is None and room == 1 and self._doubt_is_small_at(now):
+        if self._late is None and room == 1:
             keep = self._end(0)
             return 0.0 if now >= keep else keep
         if self.clock.doubt > _DOUBT and not self.in_flight:
@@ -156,14 +160,10 @@ class Budget:
             if start + doubt < self.turn - 0.5:
                 count = min(room - (self._late is None), _AIMED)
                 self._aims.extend(start + doubt * (i + 1) / (count + 1) for i in range(count))
-                return self._aims[0] if self._aims else 0.0
+                return self._aims[0]
         elif self.clock.doubt > _DOUBT:
             return self.turn  # an answer in flight will wake us before
         return 0.0
-
-    def _doubt_is_small_at(self, now: float) -> bool:
-        # With time left before the reset, aiming comes first.
-        return self.clock.doubt <= _DOUBT or now > self.turn - 3
 
     # ---- coming back -----------------------------------------------------------------------
 
@@ -211,7 +211,6 @@ class Budget:
         assert words.reset is not None
         assert words.remaining is not None
         assert words.limit is not None
-        self._silent = False
         reset = self.reset
         sent_after = permit.sent >= self.turn
         if (
@@ -240,11 +239,9 @@ class Budget:
         self._word_at = now
         self._see_others(words, now)
         self.turn = self._end(1 if self._late is None else self._late)
-        if self.turn <= now:
-            self._stale += 1
-            self._silent = self._stale >= _STALE
-        else:
-            self._stale = 0
+        if sent_after:
+            self._stale = self._stale + 1 if self.turn < now + _OVER else 0
+        self._silent = self._stale >= _STALE
 
     def _open(self, words: Words, now: float) -> None:
         """The first words of a window."""
