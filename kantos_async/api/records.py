@@ -62,9 +62,9 @@ async def query_records(
         ResponseDecodeError: The answer is not what this operation answers.
     """
     if page is not None and page < 1:
-        raise ValueError(f"page must be at least 1, not {page}")
+        raise ValueError(f"page must be at least 1, not {page!r}")
     if per_page is not None and not 1 <= per_page <= 100:
-        raise ValueError(f"per_page must be from 1 to 100, not {per_page}")
+        raise ValueError(f"per_page must be from 1 to 100, not {per_page!r}")
     params: list[tuple[str, str]] = [
         ("object_id", object_id),
     ]

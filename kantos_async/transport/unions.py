@@ -70,16 +70,23 @@ def dec_hook(kind: type, value: object) -> object:
 
     msgspec refuses a union of several attrs classes; as a type that it does not know, the
     union's base class comes here with the JSON object already read.
+
+    Raises:
+        ValueError: it is no object, or no such member; msgspec makes a `ValidationError` of it.
     """
     if not issubclass(kind, TaggedUnion):
         raise NotImplementedError(f"no decoding for {kind!r}")
     if not isinstance(value, dict):
-        raise msgspec.ValidationError(f"Expected `object`, got `{type(value).__name__}`")
+        raise ValueError(f"Expected `object`, got `{type(value).__name__}`")
     tag = value.get(kind.__discriminator__)
     member = kind.__members__.get(tag) if isinstance(tag, str) else None
     if member is None:
         return kind.__unknown__(value)
-    return msgspec.convert(value, member, dec_hook=dec_hook)
+    try:
+        return msgspec.convert(value, member, dec_hook=dec_hook)
+    except msgspec.ValidationError as error:
+        # Of another error msgspec tells where the union stands; its own it lets pass.
+        raise ValueError(str(error)) from None
 
 
 def enc_hook(value: object) -> object:

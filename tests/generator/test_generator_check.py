@@ -1,0 +1,97 @@
+"""The command: the same bytes on every run, and a check of what is committed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.__main__ import main
+from generator.operations import ERRORS
+from kantos_async.errors import error_for
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "kantos_async" / "api"
+
+
+def run(*arguments: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "generator", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+def test_what_is_committed_is_what_comes_out(seed: str) -> None:
+    done = run("--check", seed=seed)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(COMMITTED, tmp_path / "api"))
+
+
+def test_a_stale_file_is_shown_as_a_difference(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = copied / "models.py"
+    source = models.read_text(encoding="utf-8")
+    models.write_text(source.replace("class Record:", "class Row:"), encoding="utf-8")
+    assert main(["--check", "--output", str(copied)]) == 1
+    shown = capsys.readouterr().out
+    assert "--- api/models.py (committed)\n+++ api/models.py (generated)\n" in shown
+    assert "\n-class Row:\n+class Record:\n" in shown
+    assert models.read_text(encoding="utf-8") != source  # a check writes nothing
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_a_file_too_many_or_too_few(
+    copied: Path, capsys: pytest.CaptureFixture[str], extra: bool
+) -> None:
+    if extra:
+        (copied / "stale.py").write_text("x = 1\n", encoding="utf-8")
+    else:
+        (copied / "users.py").unlink()
+    assert main(["--check", "--output", str(copied)]) == 1
+    assert ("-x = 1" if extra else "+class Users:") in capsys.readouterr().out
+    assert main(["--output", str(copied)]) == 0
+    assert main(["--check", "--output", str(copied)]) == 0
+
+
+def test_a_document_that_cannot_be_used(tmp_path: Path) -> None:
+    spec = tmp_path / "bad.yaml"
+    good = (ROOT / "openapi" / "kantos.yaml").read_text(encoding="utf-8")
+    spec.write_text(
+        good.replace("      schema: {type: integer}\n", "      schema: true\n", 1), encoding="utf-8"
+    )
+    output = tmp_path / "api"
+    done = run("--spec", str(spec), "--output", str(output))
+    assert done.returncode == 2
+    assert "#/components/headers/RateLimitLimit/schema" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("content", [None, "a: [", "- a\n"], ids=["missing", "no YAML", "a list"])
+def test_a_file_that_is_no_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    if content is not None:
+        spec.write_text(content, encoding="utf-8")
+    assert main(["--spec", str(spec), "--output", str(tmp_path / "api")]) == 2
+    assert str(spec) in capsys.readouterr().err
+
+
+def test_errors_bear_the_names_of_the_package() -> None:
+    assert {status: error_for(status).__name__ for status in ERRORS} == ERRORS

@@ -1,0 +1,312 @@
+"""A document that grew comes out whole, and runs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+
+from generator.__main__ import main
+from kantos_async.transport.call import Call
+from kantos_async.transport.unions import dec_hook
+
+GROWN = """
+openapi: 3.1.0
+info: {title: Grown, version: "1"}
+tags:
+  - {name: deal notes, description: Notes on deals.}
+paths:
+  /crm/{deal-id}/notes:
+    get:
+      operationId: find_notes
+      tags: [deal notes]
+      summary: Notes that match.
+      x-kantos-method: list
+      parameters:
+        - {name: deal-id, in: path, required: true, schema: {type: string}}
+        - name: where
+          in: query
+          required: true
+          description: Conditions.
+          content: {application/json: {schema: {type: object, additionalProperties: true}}}
+        - {name: since, in: query, schema: {type: string, format: date}}
+        - {name: pinned, in: query, schema: {type: boolean}}
+        - {name: weight, in: query, schema: {type: number, minimum: 0.5}}
+        - {name: kind, in: query, schema: {$ref: "#/components/schemas/Kind"}}
+        - {name: from, in: query, schema: {type: string, minLength: 1, maxLength: 3}}
+        - name: shape
+          in: query
+          deprecated: true
+          schema: {type: string, enum: [short, long], default: short}
+      responses:
+        "200":
+          description: The notes.
+          content:
+            application/json: {schema: {$ref: "#/components/schemas/NoteList"}}
+        "418": {description: A teapot.}
+    post:
+      operationId: add_note
+      tags: [deal notes]
+      parameters:
+        - {name: deal-id, in: path, required: true, schema: {type: string}}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [body, class]
+              properties:
+                body: {type: [string, "null"]}
+                class: {type: string, enum: [a, b]}
+                size: {type: integer, minimum: 1}
+                shape: {$ref: "#/components/schemas/Shape"}
+                parts: {type: array, items: {$ref: "#/components/schemas/Draft"}}
+      responses:
+        "201":
+          description: The note.
+          content:
+            application/json: {schema: {$ref: "#/components/schemas/Note"}}
+  /crm/notes/import:
+    put:
+      operationId: import_notes
+      tags: [deal notes]
+      requestBody:
+        required: true
+        content:
+          application/json: {schema: {type: array, items: {$ref: "#/components/schemas/Note"}}}
+      responses:
+        "200":
+          description: Anything.
+          content: {application/json: {schema: {}}}
+components:
+  schemas:
+    Kind: {type: string, enum: [call, mail]}
+    NoteList:
+      type: object
+      required: [data]
+      properties:
+        data: {type: array, items: {$ref: "#/components/schemas/Note"}}
+    Note:
+      allOf:
+        - {$ref: "#/components/schemas/Stamped"}
+        - type: object
+          required: [body]
+          properties:
+            body: {type: [string, "null"], description: What it says.}
+            kind: {oneOf: [{$ref: "#/components/schemas/Kind"}, {type: "null"}]}
+            answers: {type: array, items: {$ref: "#/components/schemas/Note"}}
+            mood: {type: string, enum: [up, down]}
+            by: {type: object, properties: {id: {type: string}}}
+            counts: {type: object, additionalProperties: {type: integer}}
+            shape: {$ref: "#/components/schemas/Shape"}
+            score: {anyOf: [{type: integer}, {type: string}]}
+    Stamped:
+      type: object
+      required: [at]
+      properties: {at: {type: string, format: date-time}, day: {type: string, format: date}}
+    Draft:
+      type: object
+      required: [text]
+      properties:
+        text: {type: string}
+        note: {type: [string, "null"]}
+    Shape:
+      oneOf: [{$ref: "#/components/schemas/Circle"}, {$ref: "#/components/schemas/Group"}]
+      discriminator:
+        propertyName: kind
+        mapping:
+          circle: "#/components/schemas/Circle"
+          group: "#/components/schemas/Group"
+    Circle:
+      type: object
+      required: [kind, radius]
+      properties: {kind: {const: circle}, radius: {type: number}, label: {type: string}}
+    Group:
+      type: object
+      required: [kind, shapes]
+      properties:
+        kind: {const: group}
+        shapes: {type: array, items: {$ref: "#/components/schemas/Shape"}}
+"""
+
+
+class Recorder:
+    """Stands in for a session: keeps the call, and answers what it was told to."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.calls: list[Call[Any]] = []
+
+    async def send(self, call: Call[Any], /) -> Any:
+        self.calls.append(call)
+        return self.answer
+
+    @property
+    def body(self) -> Any:
+        return json.loads(msgspec.json.encode(self.calls[-1].body))
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("grown")
+    spec = root / "grown.yaml"
+    spec.write_text(GROWN, encoding="utf-8")
+    package = root / "grown_client"
+    (package / "transport").mkdir(parents=True)
+    for name in ("__init__", "transport/__init__"):
+        (package / f"{name}.py").touch()
+    for name in ("call", "unions"):
+        source = f"from kantos_async.transport.{name} import *\n"
+        (package / "transport" / f"{name}.py").write_text(source, encoding="utf-8")
+    assert main(["--spec", str(spec), "--output", str(package / "api")]) == 0
+    sys.path.insert(0, str(root))
+    yield package / "api"
+    sys.path.remove(str(root))
+
+
+@pytest.fixture
+def notes(grown: Path) -> ModuleType:
+    return importlib.import_module("grown_client.api.deal_notes")
+
+
+@pytest.fixture
+def models(grown: Path) -> ModuleType:
+    return importlib.import_module("grown_client.api.models")
+
+
+def test_a_module_a_tag(grown: Path) -> None:
+    names = {path.name for path in grown.glob("*.py")}
+    assert names == {"__init__.py", "models.py", "deal_notes.py"}
+
+
+async def test_every_parameter_is_sent(notes: ModuleType, models: ModuleType) -> None:
+    recorder = Recorder()
+    await notes.find_notes(
+        recorder,
+        deal_id="a/b",
+        where={"x": {"$gte": 1}},
+        since=date(2024, 1, 15),
+        pinned=False,
+        weight=0.5,
+        kind=models.Kind.CALL,
+        from_="Ada",
+        shape="long",
+    )
+    (call,) = recorder.calls
+    assert (call.method, call.path) == ("GET", "/crm/a%2Fb/notes")
+    assert list(call.params) == [
+        ("where", '{"x":{"$gte":1}}'),
+        ("since", "2024-01-15"),
+        ("pinned", "false"),
+        ("weight", "0.5"),
+        ("kind", "call"),
+        ("from", "Ada"),
+        ("shape", "long"),
+    ]
+
+
+async def test_what_is_not_given_is_not_sent(notes: ModuleType) -> None:
+    recorder = Recorder()
+    await notes.find_notes(recorder, deal_id="d", where={})
+    assert list(recorder.calls[0].params) == [("where", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"weight": 0.25}, "weight must be at least 0.5, not 0.25"),
+        ({"from_": ""}, "from_ must be from 1 to 3 characters, not ''"),
+        ({"from_": "long"}, "from_ must be from 1 to 3 characters, not 'long'"),
+    ],
+)
+async def test_out_of_bounds(notes: ModuleType, arguments: dict[str, Any], said: str) -> None:
+    recorder = Recorder()
+    with pytest.raises(ValueError, match=said):
+        await notes.find_notes(recorder, deal_id="d", where={}, **arguments)
+    assert recorder.calls == []
+
+
+async def test_the_resource_class(notes: ModuleType, models: ModuleType) -> None:
+    answer = models.NoteList(data=[])
+    recorder = Recorder(answer)
+    resource = notes.DealNotes(recorder)
+    assert await resource.list("d", where={}) is answer.data
+    await resource.add_note("d", body=None, class_="a")
+    assert recorder.body == {"body": None, "class": "a"}
+    assert recorder.calls[-1].result is models.Note
+
+
+async def test_a_body_holds_models_and_mappings(notes: ModuleType, models: ModuleType) -> None:
+    recorder = Recorder()
+    await notes.add_note(
+        recorder,
+        deal_id="d",
+        body="x",
+        class_="b",
+        size=2,
+        shape=models.Group(shapes=[models.Circle(radius=1), models.UnknownShape({"kind": "?"})]),
+        parts=[models.Draft(text="t"), models.Draft(text="u", note=None), {"text": "v"}],
+    )
+    assert recorder.body == {
+        "body": "x",
+        "class": "b",
+        "size": 2,
+        "shape": {"kind": "group", "shapes": [{"kind": "circle", "radius": 1}, {"kind": "?"}]},
+        "parts": [{"text": "t"}, {"text": "u", "note": None}, {"text": "v"}],
+    }
+    with pytest.raises(ValueError, match="size must be at least 1, not 0"):
+        await notes.add_note(recorder, deal_id="d", body="x", class_="b", size=0)
+
+
+async def test_a_list_as_a_body_and_any_answer(notes: ModuleType, models: ModuleType) -> None:
+    recorder = Recorder()
+    note = models.Note(at=datetime(2024, 1, 15, tzinfo=UTC), body=None)
+    await notes.import_notes(recorder, body=[note])
+    assert recorder.body == [{"at": "2024-01-15T00:00:00Z", "body": None}]
+    assert recorder.calls[0].result is object
+
+
+def test_answers_decode(models: ModuleType) -> None:
+    body = b"""{"data": [{"at": "2024-01-15T10:30:00Z", "day": "2024-01-15", "body": null,
+        "kind": "fax", "answers": [{"at": "2024-01-15T10:30:00Z", "body": "yes"}],
+        "mood": "up", "by": {"id": "u", "new": 1}, "counts": {"a": 1}, "score": "high",
+        "shape": {"kind": "group", "shapes": [{"kind": "circle", "radius": 2}, {"kind": "star"}]}
+    }]}"""
+    (note,) = msgspec.json.decode(body, type=models.NoteList, dec_hook=dec_hook).data
+    assert note.at == datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+    assert (note.day, note.body, note.kind, note.score) == (date(2024, 1, 15), None, "fax", "high")
+    assert note.answers[0].body == "yes"
+    assert note.answers[0].answers is None
+    assert note.by.id == "u"
+    assert note.counts == {"a": 1}
+    circle, star = note.shape.shapes
+    assert circle == models.Circle(radius=2.0)
+    assert star == models.UnknownShape({"kind": "star"})
+    assert star.kind == "star"
+
+
+def test_docstrings_say_what_the_document_says(notes: ModuleType) -> None:
+    doc = notes.find_notes.__doc__
+    assert doc.startswith("Notes that match.\n")
+    for said in (
+        "Preview: inferred",
+        "`GET /crm/{deal-id}/notes` (inferred)",
+        "where: Conditions.",
+        "weight: At least 0.5.",
+        "from_: From 1 to 3 characters.",
+        "shape: The server's default is `short`. Deprecated.",
+        "ValueError: Out of bounds, before anything is sent: weight, from_.",
+        "APIError: 418. A teapot.",
+    ):
+        assert said in doc
+    assert "UnknownOutcomeError" in notes.add_note.__doc__
+    assert "session" not in notes.DealNotes.list.__doc__
