@@ -108,7 +108,7 @@ async def test_clients_on_one_quota_share_it_and_keep_their_own_slots() -> None:
 
 async def test_a_thousand_calls_leave_in_the_order_in_which_they_came() -> None:
     world = World(limit=300, window=5, latency=(0.01, 0.01))
-    async with world.client() as k, anyio.create_task_group() as group:
+    async with world.client(max_concurrency=1) as k, anyio.create_task_group() as group:
 
         async def call(n: int) -> None:
             with contextlib.suppress(NotFoundError):
