@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .core import Core, Entry
 from .faults import FAULTS, Delivery, Fault, FaultPlan, Faults
 from .messages import Exchange
+from .plans import read_plan
 from .problems import Problem
 from .quota import PLANS, Quota
 
@@ -30,6 +31,7 @@ __all__ = [
     "Problem",
     "Quota",
     "Sandbox",
+    "read_plan",
 ]
 
 

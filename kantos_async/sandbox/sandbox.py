@@ -37,7 +37,7 @@ class Sandbox:
             request after the last one closed.
         daily: requests in a UTC day.
         database: a file that keeps the data; in memory by default.
-        seed_records: how many contacts to start with.
+        seed_records: how many contacts to start with; a file that has some gets no more.
         faults: what goes wrong, see `Faults`; changed later through `sb.faults`.
         clock: the only source of time, in Unix seconds.
         clock_offset: seconds that the server's clock is ahead of `clock`.
@@ -87,14 +87,18 @@ class Sandbox:
         )
         self._host = host
         self._server = Server(self.core, host, port)
-        if seed_records:
+        if seed_records and not self.records("obj_contacts"):
             self.insert("obj_contacts", contacts(seed_records, seed or 0))
 
     # Lifetime
 
     def start(self) -> None:
         """Begin to serve; returns once requests are accepted."""
-        self._server.start()
+        try:
+            self._server.start()
+        except OSError:
+            self.core.close()
+            raise
 
     def stop(self) -> None:
         """Stop serving and close the database."""

@@ -206,7 +206,6 @@ def test_a_taken_port_is_an_error(sandbox: Sandbox) -> None:
     second = Sandbox(port=port or 0)
     with pytest.raises(OSError, match=r"."):
         second.start()
-    second.core.close()
 
 
 RUN = """
