@@ -60,3 +60,23 @@ def sandbox() -> Iterator[Sandbox]:
 )
 def test_answers_conform(case: Any, sandbox: Sandbox) -> None:
     case.call_and_validate(base_url=sandbox.url, headers={"X-Api-Key": sandbox.api_key})
+
+
+def test_sequences_of_calls_conform(sandbox: Sandbox) -> None:
+    """A record that was created is fetched, changed and deleted, in any order."""
+
+    class Calls(schema.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"base_url": sandbox.url, "headers": {"X-Api-Key": sandbox.api_key}}
+
+    Calls.run(
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=10,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+    )
