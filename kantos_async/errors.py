@@ -22,6 +22,7 @@ __all__ = [
     "KantosError",
     "NotFoundError",
     "PermissionDeniedError",
+    "QueryIgnoredError",
     "RateLimitError",
     "ReadOnlyError",
     "ResponseDecodeError",
@@ -206,6 +207,18 @@ class ResponseDecodeError(KantosError):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}: {self.message}"
+
+
+class QueryIgnoredError(KantosError):
+    """The server accepted a query and did not carry it out: it ignored a filter or the sort.
+
+    Going on would have missed records. `object_id` and `field` are what was asked for.
+    """
+
+    def __init__(self, message: str, *, object_id: str, field: str) -> None:
+        super().__init__(message)
+        self.object_id = object_id
+        self.field = field
 
 
 class UnknownOutcomeError(KantosError):
