@@ -76,7 +76,7 @@ async def _speed(base: str, records: int, rounds: int) -> list[Figure]:
         # Both start from rest, in which what was fetched ahead dies down, on a live connection.
         async def first_record() -> float:
             await asyncio.sleep(_REST)
-            await k.records.get("rec_abc123")
+            await k.records.query(_OBJECT)
             start = time.perf_counter()
             async for _ in k.records.query(_OBJECT, prefetch=_AHEAD):
                 break
