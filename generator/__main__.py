@@ -33,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check(files: dict[str, str], output: Path) -> int:
     """Print how the folder differs from what it should hold; 1 if it does."""
-    present = {path.name: path.read_text(encoding="utf-8") for path in output.glob("*.py")}
+    present = {
+        path.relative_to(output).as_posix(): path.read_text(encoding="utf-8")
+        for path in output.rglob("*.py")
+    }
     difference = [
         line
         for name in sorted(files.keys() | present.keys())
@@ -49,12 +52,12 @@ def check(files: dict[str, str], output: Path) -> int:
 
 
 def write(files: dict[str, str], output: Path) -> None:
-    """Make the folder hold these modules and no others."""
-    output.mkdir(parents=True, exist_ok=True)
-    for path in output.glob("*.py"):
-        if path.name not in files:
+    """Make the folder hold these modules, and no others."""
+    for path in output.rglob("*.py"):
+        if path.relative_to(output).as_posix() not in files:
             path.unlink()
     for name, source in files.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_text(source, encoding="utf-8", newline="\n")
 
 

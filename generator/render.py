@@ -9,7 +9,8 @@ from pathlib import Path
 
 from openapi_python_client import Project
 
-from .models import Models
+from .graph import COMMON, Graph
+from .models import ModelModule, model_modules
 from .operations import Module, Operation, modules
 from .parse import CONFIG, parse
 from .spec import Place, Problem, Spec, SpecError
@@ -32,26 +33,35 @@ _RUFF = ["--isolated", "--no-cache", "--quiet", "--target-version=py311", "--lin
 
 
 class _Package(Project):
-    """The parser's project in another layout: one module for all models, and one a tag."""
+    """The parser's project in another layout: for each tag a module of models and one of calls."""
 
-    def files(self, models: Models, built: list[Module]) -> dict[str, str]:
-        """Source by file name."""
-        shared = {"header": HEADER, "models": models, "result_type": _result_type}
-        template = self.env.get_template("module.py.jinja")
-        return {
-            "__init__.py": self.env.get_template("package.py.jinja").render(shared),
-            "models.py": self.env.get_template("models.py.jinja").render(shared),
-            **{
-                f"{module.name}.py": template.render(
-                    shared, module=module, in_class=_hidden_list if module.hides_list else str
-                )
-                for module in built
-            },
+    def files(self, models: list[ModelModule], built: list[Module]) -> dict[str, str]:
+        """Source by path."""
+        common = next((group for group in models if group.name == COMMON), None)
+        sources = {
+            "__init__.py": self.source("package"),
+            "models/__init__.py": self.source("models", models=models),
         }
+        for group in models:
+            path = f"models/{group.name}.py"
+            sources[path] = self.source("model_module", module=group, common=common)
+        for module in built:
+            sources[f"{module.name}.py"] = self.source(
+                "module",
+                module=module,
+                models=models,
+                result_type=_result_type,
+                in_class=_hidden_list if module.hides_list else str,
+            )
+        return sources
+
+    def source(self, template: str, **values: object) -> str:
+        """What a template makes of these values."""
+        return self.env.get_template(f"{template}.py.jinja").render(header=HEADER, **values)
 
 
 def generate(spec: Spec) -> dict[str, str]:
-    """The whole package, formatted, by file name.
+    """The whole package, formatted, by path.
 
     Raises:
         SpecError: the document holds something that cannot be expressed.
@@ -59,7 +69,7 @@ def generate(spec: Spec) -> dict[str, str]:
     refuse_unknown(spec)
     data = parse(spec)
     types = Types(spec, data)
-    models = Models(spec, data, types)
+    models = model_modules(spec, types, Graph(spec, data, types))
     built = modules(spec, data, types)
     _refuse_clashes(models, built)
     package = _Package(
@@ -68,18 +78,18 @@ def generate(spec: Spec) -> dict[str, str]:
     return _formatted(package.files(models, built))
 
 
-def _refuse_clashes(models: Models, built: list[Module]) -> None:
+def _refuse_clashes(models: list[ModelModule], built: list[Module]) -> None:
     place = Place("#/components/schemas")
+    classes = {name for group in models for name in group.names}
     problems = [
         Problem(f"a class cannot be called `{name}`", place.named(f"schema {name}"))
-        for name in models.names
-        if name in _IMPORTED
+        for name in sorted(classes & _IMPORTED)
     ]
     for module in built:
         place = Place("#/tags").named(f"tag {module.name}")
-        if module.name == "models":
-            problems.append(Problem("a tag cannot be called `models`", place))
-        taken = _IMPORTED.union(models.names).intersection(module.exported)
+        if module.name in {"models", COMMON}:
+            problems.append(Problem(f"a tag cannot be called `{module.name}`", place))
+        taken = (_IMPORTED | classes).intersection(module.exported)
         problems += [Problem(f"the name `{name}` is taken", place) for name in sorted(taken)]
         methods = [operation.method for operation in module.operations if module.resource]
         problems += [
@@ -103,6 +113,7 @@ def _hidden_list(annotation: str) -> str:
 def _formatted(sources: dict[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         for name, source in sources.items():
+            Path(folder, name).parent.mkdir(exist_ok=True)
             Path(folder, name).write_text(source, encoding="utf-8")
         # The templates import whatever a module might need; what it does not is taken out.
         for command in (["check", "--select=F401,I", "--fix"], ["format"]):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..transport.call import UNSET, Call, Sender, UnsetType, segment
 from ..transport.unions import json_body
-from .models import (
+from .models.automations import (
     Action,
     Automation,
     AutomationList,

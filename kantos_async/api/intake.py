@@ -9,7 +9,7 @@ from typing import Any
 
 from ..transport.call import UNSET, Call, Sender, UnsetType
 from ..transport.unions import json_body
-from .models import IntakeReceipt
+from .models.intake import IntakeReceipt
 
 __all__ = [
     "Intake",

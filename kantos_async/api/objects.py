@@ -7,13 +7,7 @@ from typing import Any
 
 from ..transport.call import UNSET, Call, Sender, UnsetType, segment
 from ..transport.unions import json_body
-from .models import (
-    Field,
-    FieldType,
-    NewField,
-    ObjectDefinition,
-    ObjectList,
-)
+from .models.objects import Field, FieldType, NewField, ObjectDefinition, ObjectList
 
 __all__ = [
     "Objects",

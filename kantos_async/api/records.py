@@ -6,10 +6,7 @@ from types import NoneType
 from typing import Any, Literal
 
 from ..transport.call import Call, Sender, json_param, segment
-from .models import (
-    Record,
-    RecordPage,
-)
+from .models.records import Record, RecordPage
 
 __all__ = [
     "create_record",

@@ -7,10 +7,7 @@ A preview: nothing here is documented.
 from builtins import list as List
 
 from ..transport.call import Call, Sender, segment
-from .models import (
-    User,
-    UserList,
-)
+from .models.users import User, UserList
 
 __all__ = [
     "Users",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any
@@ -249,3 +251,20 @@ def test_every_function_tells_its_endpoint_and_status() -> None:
                 assert all(
                     f"{argument}:" in doc for argument in inspect.signature(function).parameters
                 )
+
+
+def test_models_load_when_they_are_touched() -> None:
+    code = """
+import sys
+from kantos_async.api import models
+from kantos_async.api.models import Record
+before = set(sys.modules)
+assert models.WaitAction.__name__ in dir(models)
+print(*sorted(name for name in set(sys.modules) - before if name.startswith("kantos")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.split() == ["kantos_async.api.models.automations"]
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        models.Nothing  # noqa: B018

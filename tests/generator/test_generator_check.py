@@ -44,12 +44,12 @@ def copied(tmp_path: Path) -> Path:
 def test_a_stale_file_is_shown_as_a_difference(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = copied / "models.py"
+    models = copied / "models" / "records.py"
     source = models.read_text(encoding="utf-8")
     models.write_text(source.replace("class Record:", "class Row:"), encoding="utf-8")
     assert main(["--check", "--output", str(copied)]) == 1
     shown = capsys.readouterr().out
-    assert "--- api/models.py (committed)\n+++ api/models.py (generated)\n" in shown
+    assert "--- api/models/records.py (committed)\n+++ api/models/records.py (generated)\n" in shown
     assert "\n-class Row:\n+class Record:\n" in shown
     assert models.read_text(encoding="utf-8") != source  # a check writes nothing
 

@@ -184,8 +184,14 @@ def models(grown: Path) -> ModuleType:
 
 
 def test_a_module_a_tag(grown: Path) -> None:
-    names = {path.name for path in grown.glob("*.py")}
-    assert names == {"__init__.py", "models.py", "deal_notes.py"}
+    names = {path.relative_to(grown).as_posix() for path in grown.rglob("*.py")}
+    assert names == {
+        "__init__.py",
+        "deal_notes.py",
+        "models/__init__.py",
+        "models/common.py",
+        "models/deal_notes.py",
+    }
 
 
 async def test_every_parameter_is_sent(notes: ModuleType, models: ModuleType) -> None:

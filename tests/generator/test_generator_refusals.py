@@ -286,4 +286,4 @@ FINE = {
 @pytest.mark.parametrize("edit", FINE.values(), ids=FINE.keys())
 def test_not_refused(document: Document, edit: Edit) -> None:
     edit(document)
-    assert "models.py" in generate(Spec(document))
+    assert "models/records.py" in generate(Spec(document))
