@@ -40,7 +40,7 @@ from .errors import (
 from .filters import F
 from .paging import Page, RecordStream
 from .transport.call import UNSET
-from .transport.quota import Quota
+from .transport.gate import Quota
 from .transport.retry import RetryPolicy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .resources.records import Records
 from .transport.call import UNSET, Call, UnsetType
 from .transport.engines import Engine, Reply
 from .transport.events import Listener, Stats
-from .transport.quota import Quota
+from .transport.gate import Quota
 from .transport.retry import RetryPolicy
 from .transport.session import Session
 from .transport.wire import KeySource, Wire

@@ -11,8 +11,8 @@ from ..errors import APIConnectionError, APIError, APITimeoutError, ResponseDeco
 from .call import Call
 from .codec import decode
 from .engines import EngineFailure, Reply
-from .quota import Words, retry_after_seconds
 from .retry import Effect, Failure, of_status
+from .words import Words, retry_after_seconds
 
 __all__ = ["accept", "failed", "refused", "unreadable"]
 

@@ -18,8 +18,8 @@ from collections import deque
 
 import msgspec
 
-from .quota import Words, retry_after_seconds
 from .serverclock import ServerClock
+from .words import Words, retry_after_seconds
 
 __all__ = ["Budget", "Permit"]
 

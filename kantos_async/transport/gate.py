@@ -16,10 +16,36 @@ import anyio
 
 from ..errors import RateLimitError, WrongContextError
 from .budget import Budget, Permit
-from .quota import Quota, Words
 from .runtime import Handle, Runtime
+from .words import Words
 
-__all__ = ["Gate", "Line"]
+__all__ = ["Gate", "Line", "Quota"]
+
+
+class Quota:
+    """How much of a key's quota to use. Give one object to several clients and they share it.
+
+    Args:
+        share: the part of each window's limit that we may use, above 0 and up to 1. `0.8` leaves
+            other programs on the key a fifth.
+        max_wait: the longest wait for one reset of the quota, in seconds. A reset that is
+            further off is a `RateLimitError` at once. It does not bound the queue before it.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    def __init__(self, share: float = 1.0, max_wait: float = 120.0) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"Quota(share={share!r}): must be above 0 and at most 1")
+        if not max_wait >= 0:
+            raise ValueError(f"Quota(max_wait={max_wait!r}): must be 0 seconds or more")
+        self.share = share
+        self.max_wait = max_wait
+        self._line: Line | None = None
+
+    def __repr__(self) -> str:
+        return f"Quota(share={self.share!r}, max_wait={self.max_wait!r})"
 
 
 class _Ticket:

@@ -24,9 +24,9 @@ from .call import UNSET, Call
 from .codec import encode
 from .engines import EngineFailure, Reply, Request
 from .events import AnswerReceived, GaveUp, RequestSent, RetryPlanned, notify
-from .quota import read_words
 from .retry import Effect, Failure, RetryPolicy, Verdict, is_read, judge
 from .wire import Wire
+from .words import read_words
 
 __all__ = ["Doubt", "Session", "Settler"]
 

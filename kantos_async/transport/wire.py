@@ -14,9 +14,8 @@ import attrs
 from ..errors import ClientClosedError, WrongContextError
 from .engines import Engine
 from .events import Listener, QuotaWaited, Stats, notify
-from .gate import Gate, Line
+from .gate import Gate, Line, Quota
 from .jobs import Jobs
-from .quota import Quota
 from .retry import RetryBudget
 from .runtime import Runtime, current_runtime
 

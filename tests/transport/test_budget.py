@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kantos_async.transport.budget import Budget, Permit
-from kantos_async.transport.quota import Words, read_words, retry_after_seconds
+from kantos_async.transport.words import Words, read_words, retry_after_seconds
 
 SERVER = 1_700_000_000.0  # the server's clock when ours shows 0
 

@@ -1,43 +1,13 @@
-"""`Quota`, the user's say in how a key's quota is spent, and the server's words about it."""
+"""What an answer's headers say of the quota and of time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from .gate import Line
-
-__all__ = ["Quota", "Words", "read_words", "retry_after_seconds"]
-
-
-class Quota:
-    """How much of a key's quota to use. Give one object to several clients and they share it.
-
-    Args:
-        share: the part of each window's limit that we may use, above 0 and up to 1. `0.8` leaves
-            other programs on the key a fifth.
-        max_wait: the longest wait for one reset of the quota, in seconds. A reset that is
-            further off is a `RateLimitError` at once. It does not bound the queue before it.
-
-    Raises:
-        ValueError: a setting is out of range.
-    """
-
-    def __init__(self, share: float = 1.0, max_wait: float = 120.0) -> None:
-        if not 0 < share <= 1:
-            raise ValueError(f"Quota(share={share!r}): must be above 0 and at most 1")
-        if not max_wait >= 0:
-            raise ValueError(f"Quota(max_wait={max_wait!r}): must be 0 seconds or more")
-        self.share = share
-        self.max_wait = max_wait
-        self._line: Line | None = None
-
-    def __repr__(self) -> str:
-        return f"Quota(share={self.share!r}, max_wait={self.max_wait!r})"
+__all__ = ["Words", "read_words", "retry_after_seconds"]
 
 
 class Words(msgspec.Struct, frozen=True, gc=False):
