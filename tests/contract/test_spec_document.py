@@ -124,6 +124,12 @@ def test_a_response_tells_the_quota_and_an_error_what_went_wrong(
         assert media["example"]["status"] == status
 
 
+@pytest.mark.parametrize(("status", "response"), list(responses()))
+def test_a_body_has_an_example(status: int, response: dict[str, Any]) -> None:
+    for media in response.get("content", {}).values():
+        assert "example" in media or resolve(media["schema"])["examples"]
+
+
 def test_every_operation_may_be_refused_or_fail() -> None:
     for _, operation in operations():
         assert {"401", "403", "429", "500"} <= operation["responses"].keys()
