@@ -148,7 +148,7 @@ def _as_text(prop: PropertyProtocol, name: str) -> str:
     if isinstance(prop, StringProperty):
         return name
     if isinstance(prop, BooleanProperty):
-        return f'"true" if {name} else "false"'
+        return f"str({name}).lower()"
     if isinstance(prop, DateProperty | DateTimeProperty):
         return f"{name}.isoformat()"
     return f"str({name})"
