@@ -97,5 +97,9 @@ def bench(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """The fault, conformance and simulation tests in full (`tests` runs a few rows of each)."""
     session.install("-e", ".[all]", *group("test"))
-    arguments = session.posargs or ["tests"]
-    session.run("python", "-m", "pytest", "-n", "auto", *arguments, env={"KANTOS_FAULTS": "all"})
+    env = {
+        "KANTOS_FAULTS": "all",
+        "KANTOS_CONFORMANCE_EXAMPLES": "100",
+        "KANTOS_STATE_EXAMPLES": "500",
+    }
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs, env=env)

@@ -28,6 +28,7 @@ app = App(
 
 # By name, so that a command loads only what it needs itself.
 app.command("kantos_async.cli.demo:demo")
+app.command("kantos_async.cli.objects:objects")
 app.command("kantos_async.cli.sandbox:sandbox")
 
 

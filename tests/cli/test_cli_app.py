@@ -21,7 +21,7 @@ def command(monkeypatch):
     del app["probe"]
 
 
-@pytest.mark.parametrize("name", ["demo", "sandbox"])
+@pytest.mark.parametrize("name", ["demo", "objects", "sandbox"])
 def test_every_command_explains_itself(capsys, name):
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
