@@ -15,14 +15,16 @@ import msgspec
 from .automations import Automations
 from .faults import Delivery, Fault, FaultPlan, Faults
 from .keys import Keys
-from .messages import Exchange, Request
+from .messages import Exchange, Request, decode_json
 from .objects import Objects
+from .outbox import Outbox, Parcel
 from .people import People
 from .problems import Problem
 from .quota import Quota, Usage
 from .records import Records
 from .routing import Routes
 from .rows import Row
+from .runs import Runs
 from .stamps import Stamps
 from .store import Store
 
@@ -30,6 +32,8 @@ __all__ = ["Core", "Entry"]
 
 _LOG_SIZE = 200_000
 _HTML = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>502 Bad Gateway</h1>\n"
+#: On Kantos it is on another host.
+_INBOUND = "/api/webhooks/automation/"
 _JSON = ("Content-Type", "application/json")
 
 
@@ -67,6 +71,7 @@ class Core:
         clock_offset: float = 0.0,
         stamp_digits: int = 0,
         most_custom_objects: int | None = None,
+        webhook_secret: str = "whsec_sandbox",
         seed: int | None = None,
     ) -> None:
         self.clock = clock
@@ -86,6 +91,11 @@ class Core:
         self._usage: dict[str, Usage] = {}
         self._date = (0, "")
         self.keys = Keys(self.store)
+        #: What the `signature` of a webhook is made with.
+        self.webhook_secret = webhook_secret
+        self.outbox = Outbox()
+        self._runs = Runs(self.store, self.records, self.stamps, self.outbox, webhook_secret)
+        self.records.watch = self._runs.changed
         self._routes = Routes(
             self.records,
             Objects(self.store, most_custom_objects),
@@ -110,6 +120,8 @@ class Core:
         with self._lock:
             self.faults.clear()
             self._late.clear()
+            self._runs.clear()
+            self.outbox.parcels.clear()
             self._usage.clear()
             self._log.clear()
             self.arrived = 0
@@ -161,6 +173,16 @@ class Core:
         with self._lock:
             self.records.remove(record_id, self._settle())
 
+    def due_parcels(self) -> list[Parcel]:
+        """The webhooks whose moment has come; each is to be carried and then settled."""
+        with self._lock:
+            return self.outbox.due(self._settle())
+
+    def settle_parcel(self, parcel: Parcel, status: int) -> None:
+        """Note how carrying a webhook ended; `status` is 0 without an answer."""
+        with self._lock:
+            self.outbox.settle(parcel, status, self.now())
+
     def _shown(self, row: Row) -> dict[str, Any]:
         shown: dict[str, Any] = msgspec.json.decode(self.records.text(row))
         return shown
@@ -193,6 +215,8 @@ class Core:
                 self._note(now, method, path, query, 0, "refused", None)
                 return _REFUSED
             self.arrived += 1
+            if path.startswith(_INBOUND):
+                return self._inbound(method, path, body, now)
             lowered = {name.lower(): value for name, value in headers.items()}
             caller = self.keys.find(lowered.get("x-api-key", ""))
             if caller is None:
@@ -200,6 +224,20 @@ class Core:
                 self._note(now, method, path, query, 401, "", None)
                 return self._answer(now, 401, problem.body(), (_JSON,), Delivery())
             return self._admit(Request(method, path, query, body, caller, now))
+
+    def _inbound(self, method: str, path: str, body: bytes, now: float) -> Exchange:
+        """Start an automation from outside; it needs no key, and has no quota."""
+        try:
+            if method != "POST":
+                raise Problem(405, f"{method} is not allowed here", headers=(("Allow", "POST"),))
+            payload: Any = decode_json(body, Any)
+            self._runs.call(path.removeprefix(_INBOUND), payload, now)
+        except Problem as problem:
+            status, answer, extra = problem.status, problem.body(), problem.headers
+        else:
+            status, answer, extra = 200, b'{"status":"accepted"}', ()
+        self._note(now, method, path, "", status, "", None)
+        return self._answer(now, status, answer, (_JSON, *extra), Delivery())
 
     def _admit(self, request: Request) -> Exchange:
         now, usage = request.now, self._usage.setdefault(request.caller.key, Usage())
@@ -253,6 +291,7 @@ class Core:
         while self._late and self._late[0][0] <= now:
             due, _, request = heapq.heappop(self._late)
             self._handle(msgspec.structs.replace(request, now=due))
+        self._runs.resume(now)
         if self._lag != self.faults.plan.search_lag:
             self._lag = self.faults.plan.search_lag
             self.store.lag(self._lag)

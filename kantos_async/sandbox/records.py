@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -40,6 +40,8 @@ class Records:
         self._store = store
         self._stamps = stamps
         self._faults = faults
+        #: Told of each change: the record before, after, and the time.
+        self.watch: Callable[[Row | None, Row | None, float], None] = lambda *_: None
 
     # Endpoints
 
@@ -114,6 +116,7 @@ class Records:
         moment = self._stamps.cut(now)
         row = Row(self._store.new_id("rec"), kind.id, moment, moment, user_id, _doc(after))
         self._store.put(row, now)
+        self.watch(None, row, now)
         return row
 
     def change(self, record_id: str, values: Mapping[str, Any], now: float) -> Row:
@@ -122,14 +125,15 @@ class Records:
         Raises:
             Problem: 404, 409 or 422, as the endpoint answers.
         """
-        row = self._row(record_id)
-        kind = self.kind(row.object_id)
-        after = checked(kind, values, self._store, before=msgspec.json.decode(row.doc))
-        self._keep_unique(kind, after, values, row.id)
+        before = self._row(record_id)
+        kind = self.kind(before.object_id)
+        after = checked(kind, values, self._store, before=msgspec.json.decode(before.doc))
+        self._keep_unique(kind, after, values, before.id)
         # A clock that was put back must not take `updated_at` back.
-        moment = max(self._stamps.cut(now), row.updated)
-        row = row._replace(updated=moment, doc=_doc(after))
+        moment = max(self._stamps.cut(now), before.updated)
+        row = before._replace(updated=moment, doc=_doc(after))
         self._store.put(row, now)
+        self.watch(before, row, now)
         return row
 
     def remove(self, record_id: str, now: float) -> None:
@@ -138,8 +142,9 @@ class Records:
         Raises:
             Problem: 404 when there is none.
         """
-        if not self._store.remove(record_id, now):
-            raise _unknown(record_id)
+        row = self._row(record_id)
+        self._store.remove(record_id, now)
+        self.watch(row, None, now)
 
     def text(self, row: Row) -> str:
         """A record as the API writes it: JSON."""

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from .core import Core, Entry
 from .faults import FaultPlan, Faults
+from .outbox import Parcel
 from .quota import PLANS, Quota
 from .seeds import contacts
 from .server import Server
@@ -42,6 +43,7 @@ class Sandbox:
         clock: the only source of time, in Unix seconds.
         clock_offset: seconds that the server's clock is ahead of `clock`.
         stamp_digits: decimals of a second in `created_at` and `updated_at`: 0, 3 or 6.
+        webhook_secret: what the signatures of webhooks are made with.
         seed: makes ids, and the records that `seed_records` asks for, repeatable.
         host: where to bind; anything but loopback lets others in.
         port: 0 for any free one.
@@ -65,6 +67,7 @@ class Sandbox:
         clock: Callable[[], float] = time.time,
         clock_offset: float = 0.0,
         stamp_digits: int = 0,
+        webhook_secret: str = "whsec_sandbox",
         seed: int | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -82,6 +85,7 @@ class Sandbox:
             clock=clock,
             clock_offset=clock_offset,
             stamp_digits=stamp_digits,
+            webhook_secret=webhook_secret,
             most_custom_objects=3 if plan == "free" else None,
             seed=seed,
         )
@@ -175,6 +179,11 @@ class Sandbox:
     def log(self) -> list[Entry]:
         """The last 200,000 requests, the oldest first."""
         return self.core.log
+
+    @property
+    def webhooks(self) -> list[Parcel]:
+        """The webhooks that automations sent, each with its attempts."""
+        return list(self.core.outbox.parcels)
 
     def records(self, object_id: str) -> list[dict[str, Any]]:
         """Every record of an object as it is now, the oldest first."""

@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from .core import Core
 from .faults import Delivery
 from .messages import Exchange
+from .postman import deliver
 from .problems import Problem
 
 __all__ = ["Server"]
@@ -131,7 +132,9 @@ class Server:
             self._loop = runner.get_loop()
             self._loop.run_until_complete(self._listen(listener))
             self._loop.call_soon(ready.set)
+            postman = self._loop.create_task(deliver(self._core))
             self._loop.run_forever()
+            postman.cancel()
             self._loop.run_until_complete(self._shut())
             for connection in list(self._state.connections):
                 connection.transport.abort()

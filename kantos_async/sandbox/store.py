@@ -166,19 +166,18 @@ class Store:
     def put(self, row: Row, now: float) -> None:
         """Insert or replace one record at `now` (Unix seconds)."""
         self.db.execute(f"INSERT OR REPLACE INTO records ({COLUMNS}) VALUES (?,?,?,?,?,?)", row)
+        self._written(row.id, row, now)
+
+    def remove(self, record_id: str, now: float) -> None:
+        """Delete one record at `now` (Unix seconds)."""
+        self.db.execute("DELETE FROM records WHERE id = ?", (record_id,))
+        self._written(record_id, None, now)
+
+    def _written(self, record_id: str, row: Row | None, now: float) -> None:
         if self._shadow:
-            self._shadow.note(row.id, row, now)
+            self._shadow.note(record_id, row, now)
         else:
             self._finds.forget()
-
-    def remove(self, record_id: str, now: float) -> bool:
-        """Delete one record; False when there is none."""
-        gone = self.db.execute("DELETE FROM records WHERE id = ?", (record_id,)).rowcount == 1
-        if gone and self._shadow:
-            self._shadow.note(record_id, None, now)
-        elif gone:
-            self._finds.forget()
-        return gone
 
     def all(self, object_id: str) -> Iterator[Row]:
         """Every record of an object as it is now, the oldest first."""

@@ -1,0 +1,93 @@
+"""Webhooks from the sandbox to a receiver, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from kantos_async.sandbox import Sandbox
+from kantos_async.webhooks import unwrap
+
+
+class Receiver(HTTPServer):
+    """Answers the statuses it was given, one by one, then 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.statuses: list[int] = []
+        self.bodies: list[bytes] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        thread = threading.Thread(target=receiver.serve_forever, args=(0.01,))
+        thread.start()
+        yield receiver
+        receiver.shutdown()
+        thread.join()
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def subscribe(sandbox: Sandbox, url: str) -> None:
+    body = {
+        "name": "Tell",
+        "trigger": {"type": "record.created"},
+        "actions": [{"type": "webhook", "config": {"url": url}}],
+    }
+    headers = {"X-Api-Key": sandbox.api_key}
+    assert httpx.post(f"{sandbox.url}/crm/automations", json=body, headers=headers).is_success
+
+
+def test_it_delivers_and_tries_again_by_a_clock_that_a_test_moves(receiver: Receiver) -> None:
+    ahead = [0.0]
+    receiver.statuses = [500, 503]
+    with Sandbox(clock=lambda: time.time() + ahead[0], webhook_secret="s3cret") as sandbox:
+        subscribe(sandbox, f"http://127.0.0.1:{receiver.server_port}/hook")
+        (record_id,) = sandbox.insert("obj_contacts", [{"name": "Élodie"}])
+        for attempts, wait in ((1, 60), (2, 300)):
+            eventually(lambda attempts=attempts: len(sandbox.webhooks[0].attempts) == attempts)
+            ahead[0] += wait
+        eventually(lambda: sandbox.webhooks[0].state == "delivered")
+        assert [status for _, status in sandbox.webhooks[0].attempts] == [500, 503, 200]
+    assert len(receiver.bodies) == 3
+    assert len(set(receiver.bodies)) == 1
+    event = unwrap(receiver.bodies[0], "s3cret")
+    assert event.event == "record.created"
+    assert json.loads(receiver.bodies[0])["data"]["id"] == record_id
+
+
+def test_a_receiver_that_is_not_there_is_a_failed_attempt() -> None:
+    with Sandbox() as sandbox:
+        subscribe(sandbox, "http://127.0.0.1:1/nobody")
+        subscribe(sandbox, "nonsense")
+        sandbox.insert("obj_contacts", [{"name": "A"}])
+        eventually(lambda: all(parcel.attempts for parcel in sandbox.webhooks))
+        assert [parcel.attempts[0][1] for parcel in sandbox.webhooks] == [0, 0]
+        assert {parcel.state for parcel in sandbox.webhooks} == {"waiting"}
