@@ -4,56 +4,69 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from .account import Account, Settings
 from .figures import Figure
 from .rivals import Run
 
 _DROPPED = 0.05  # of all requests, after the server has carried them out
+_GIVE_UP = 90.0  # seconds
 
 
-def _lost(name: str, creates: int, object_id: str) -> tuple[int, int, int]:
-    """Records made twice or more, records missing, and calls that ended in an error."""
-    account = Account(Settings(drop_after=_DROPPED, object_id=object_id))
+class _Trial(msgspec.Struct):
+    doubled: int
+    missing: int
+    errors: int
+
+
+def _trials(names: tuple[str, ...], creates: int, object_id: str) -> dict[str, _Trial]:
+    """The clients at the same time, each with an account of its own."""
+    accounts: dict[str, Account] = {}
     try:
-        run = Run(name, account, creates, time.time(), object_id)
-        outcome = run.outcome(until=time.time() + 90)
-    except BaseException:
-        account.kill()
-        raise
-    names = account.finish().names
-    there = len(set(names))
-    return len(names) - there, creates - there, sum(outcome.failed.values())
+        for name in names:
+            accounts[name] = Account(Settings(drop_after=_DROPPED, object_id=object_id))
+        now = time.time()
+        runs = {name: Run(name, accounts[name], creates, now, object_id) for name in names}
+        outcomes = {name: run.outcome(until=now + _GIVE_UP) for name, run in runs.items()}
+        made = {name: accounts.pop(name).finish().names for name in names}
+    finally:
+        for account in accounts.values():
+            account.kill()
+    return {
+        name: _Trial(
+            doubled=len(made[name]) - len(set(made[name])),
+            missing=creates - len(set(made[name])),
+            errors=sum(outcomes[name].failed.values()),
+        )
+        for name in names
+    }
 
 
 def measure(quick: bool) -> list[Figure]:
     creates = 500 if quick else 5_000
-    doubled = {
-        name: _lost(name, creates, "obj_companies") for name in ("ours", "bare loop", "openai")
-    }
-    settled = {
-        name: _lost(name, creates, "obj_contacts")
-        for name in ("ours, unique_by", "bare loop", "openai")
-    }
+    rivals = ("bare loop", "openai")
+    plain = _trials(("ours", *rivals), creates, "obj_companies")
+    unique = _trials(("ours, unique_by", *rivals), creates, "obj_contacts")
     scene = f"{creates:,} creates, {_DROPPED:.0%} dropped after commit"
     return [
         Figure(
             name=f"{scene}: doubled",
-            value=doubled["ours"][0],
+            value=plain["ours"].doubled,
             unit="records",
             target=0,
             sides={
-                name: f"{twice} doubled, {missing} missing, {errors} errors"
-                for name, (twice, missing, errors) in doubled.items()
+                name: f"{it.doubled} doubled, {it.missing} missing, {it.errors} errors"
+                for name, it in plain.items()
             },
         ),
         Figure(
             name=f"{scene}, on a unique field: calls that did not return their record",
-            value=settled["ours, unique_by"][2],
+            value=unique["ours, unique_by"].errors,
             unit="calls",
             target=0,
             sides={
-                name: f"{errors} errors, {missing} missing"
-                for name, (_, missing, errors) in settled.items()
+                name: f"{it.errors} errors, {it.missing} missing" for name, it in unique.items()
             },
         ),
     ]
