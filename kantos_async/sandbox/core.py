@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -84,6 +85,7 @@ class Core:
         self.records = Records(self.store, self.stamps, self.faults)
         #: Requests that arrived, whatever became of them.
         self.arrived = 0
+        self._logged = 0
         self._log: deque[Entry] = deque(maxlen=_LOG_SIZE)
         self._lock = threading.RLock()
         self._late: list[tuple[float, int, Request]] = []
@@ -111,6 +113,12 @@ class Core:
         with self._lock:
             return list(self._log)
 
+    def log_since(self, number: int) -> tuple[list[Entry], int]:
+        """The requests after the first `number` ever, as far as they are kept, and their count."""
+        with self._lock:
+            fresh = min(max(self._logged - number, 0), len(self._log))
+            return list(islice(self._log, len(self._log) - fresh, None)), self._logged
+
     def now(self) -> float:
         """The server's time, Unix seconds."""
         return self.clock() + self.clock_offset
@@ -133,6 +141,17 @@ class Core:
         with self._lock:
             self._settle()
             return [self._shown(row) for row in self.store.all(self.records.kind(object_id).id)]
+
+    def latest(self, object_id: str, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """The records of an object that changed last, and how many it has.
+
+        Raises:
+            Problem: 404 for an unknown object.
+        """
+        with self._lock:
+            self._settle()
+            rows, total = self.store.latest(self.records.kind(object_id).id, limit)
+            return [self._shown(row) for row in rows], total
 
     def find(self, record_id: str) -> dict[str, Any] | None:
         """One record as it is now; None when there is none."""
@@ -314,6 +333,7 @@ class Core:
 
     def _note(self, *values: Any) -> None:
         self._log.append(Entry(*values))
+        self._logged += 1
 
 
 _REFUSED = Exchange(0, (), b"", Delivery("refuse"))

@@ -186,6 +186,18 @@ class Store:
         ).fetchall()
         return map(Row._make, found)
 
+    def latest(self, object_id: str, limit: int) -> tuple[list[Row], int]:
+        """The records changed last, and how many there are."""
+        (total,) = self.db.execute(
+            "SELECT count(*) FROM records WHERE object_id = ?", (object_id,)
+        ).fetchone()
+        found = self.db.execute(
+            f"SELECT {COLUMNS} FROM records WHERE object_id = ?"
+            " ORDER BY updated DESC, id DESC LIMIT ?",
+            (object_id, limit),
+        )
+        return [Row._make(row) for row in found.fetchall()], total
+
     def page(self, search: Search, limit: int, offset: int, now: float) -> tuple[list[Row], int]:
         """Some of the records that a search finds, and how many it finds in all."""
         for slug in search.exact - self._indexed:
