@@ -18,7 +18,7 @@ OTHERS = "/api/crm/objects"  # what the other program on the key asks for
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a sandbox is started with, as JSON on its command line."""
 
-    limit: int | None = None
+    limit: int = 0  # 0: no quota
     window: float = 5.0
     windows: str = "aligned"
     clock_offset: float = 0.0
@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     others: float = 0.0
     #: The part of all requests that are carried out and then not answered.
     drop_after: float = 0.0
+    #: Contacts to begin with.
+    records: int = 0
     #: The object whose records are of interest afterwards.
     object_id: str = "obj_companies"
 
@@ -85,10 +87,11 @@ def _others(sandbox: Sandbox, rate: float) -> None:
 
 def _run(settings: Settings) -> None:
     with Sandbox(
-        limit=settings.limit,
+        limit=settings.limit or None,
         window=settings.window,
         windows="first" if settings.windows == "first" else "aligned",
         clock_offset=settings.clock_offset,
+        seed_records=settings.records,
         faults=Faults(drop_after=settings.drop_after, seed=1),
     ) as sandbox:
         for job, argument, wanted in (

@@ -17,7 +17,12 @@ _GIVE_UP = 90.0  # seconds
 class _Trial(msgspec.Struct):
     doubled: int
     missing: int
-    errors: int
+    #: Calls that ended in an error, by its class.
+    errors: dict[str, int]
+
+    def describe(self) -> str:
+        counts = {"doubled": self.doubled, "missing": self.missing, **self.errors}
+        return " ".join(f"{count} {name}" for name, count in counts.items() if count) or "0"
 
 
 def _trials(names: tuple[str, ...], creates: int, object_id: str) -> dict[str, _Trial]:
@@ -37,7 +42,7 @@ def _trials(names: tuple[str, ...], creates: int, object_id: str) -> dict[str, _
         name: _Trial(
             doubled=len(made[name]) - len(set(made[name])),
             missing=creates - len(set(made[name])),
-            errors=sum(outcomes[name].failed.values()),
+            errors=outcomes[name].failed,
         )
         for name in names
     }
@@ -55,18 +60,13 @@ def measure(quick: bool) -> list[Figure]:
             value=plain["ours"].doubled,
             unit="records",
             target=0,
-            sides={
-                name: f"{it.doubled} doubled, {it.missing} missing, {it.errors} errors"
-                for name, it in plain.items()
-            },
+            sides={name: trial.describe() for name, trial in plain.items()},
         ),
         Figure(
             name=f"{scene}, on a unique field: calls that did not return their record",
-            value=unique["ours, unique_by"].errors,
+            value=sum(unique["ours, unique_by"].errors.values()),
             unit="calls",
             target=0,
-            sides={
-                name: f"{it.errors} errors, {it.missing} missing" for name, it in unique.items()
-            },
+            sides={name: trial.describe() for name, trial in unique.items()},
         ),
     ]
