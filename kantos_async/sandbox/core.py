@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import heapq
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
+from .account import Account, Settings
 from .automations import Automations
-from .faults import Delivery, Fault, FaultPlan, Faults
-from .keys import Keys
+from .faults import Delivery, Fault
 from .messages import Exchange, Request, decode_json
 from .objects import Objects
-from .outbox import Outbox, Parcel
 from .people import People
 from .problems import Problem
 from .quota import Quota, Usage
-from .records import Records
 from .routing import Routes
-from .rows import Row
-from .runs import Runs
-from .stamps import Stamps
-from .store import Store
 
 __all__ = ["Core", "Entry"]
 
@@ -54,50 +46,29 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     left: int | None
 
 
-class Core:
-    """A Kantos account: keys, quota, endpoints, data and faults.
+class Core(Account):
+    """An account with the door in front of it: keys, quota, endpoints and faults.
 
-    Its only source of time is `clock` (Unix seconds), so it runs on virtual time too: stamps,
-    `Date`, windows, search lag and late commits all follow it. There are no timers: what fell
-    due is done first at the next exchange or look. Safe to use from several threads.
+    Stamps, `Date`, windows, search lag and late commits all follow `clock`, so it runs on virtual
+    time too.
     """
 
     def __init__(
         self,
         *,
-        database: str = ":memory:",
         quota: Quota | None = None,
-        faults: Faults | None = None,
-        clock: Callable[[], float] = time.time,
-        clock_offset: float = 0.0,
-        stamp_digits: int = 0,
         most_custom_objects: int | None = None,
-        webhook_secret: str = "whsec_sandbox",
-        seed: int | None = None,
+        **account: Unpack[Settings],
     ) -> None:
-        self.clock = clock
-        #: Seconds that the server's clock is ahead of `clock`; may be changed at any time.
-        self.clock_offset = clock_offset
+        super().__init__(**account)
         self.quota = quota or Quota()
-        self.faults = FaultPlan(faults)
-        self.stamps = Stamps(stamp_digits)
-        self.store = Store(database, seed)
-        self.records = Records(self.store, self.stamps, self.faults)
         #: Requests that arrived, whatever became of them.
         self.arrived = 0
-        self._logged = 0
         self._log: deque[Entry] = deque(maxlen=_LOG_SIZE)
-        self._lock = threading.RLock()
+        self._logged = 0
         self._late: list[tuple[float, int, Request]] = []
-        self._lag = 0.0
         self._usage: dict[str, Usage] = {}
         self._date = (0, "")
-        self.keys = Keys(self.store)
-        #: What the `signature` of a webhook is made with.
-        self.webhook_secret = webhook_secret
-        self.outbox = Outbox()
-        self._runs = Runs(self.store, self.records, self.stamps, self.outbox, webhook_secret)
-        self.records.watch = self._runs.changed
         self._routes = Routes(
             self.records,
             Objects(self.store, most_custom_objects),
@@ -119,97 +90,14 @@ class Core:
             fresh = min(max(self._logged - number, 0), len(self._log))
             return list(islice(self._log, len(self._log) - fresh, None)), self._logged
 
-    def now(self) -> float:
-        """The server's time, Unix seconds."""
-        return self.clock() + self.clock_offset
-
     def reset(self) -> None:
         """Back to a fresh account: no records, faults, late commits, usage or log; keys stay."""
         with self._lock:
-            self.faults.clear()
+            super().reset()
             self._late.clear()
-            self._runs.clear()
-            self.outbox.parcels.clear()
             self._usage.clear()
             self._log.clear()
             self.arrived = 0
-            self._lag = 0.0
-            self.store.reset()
-
-    def look(self, object_id: str) -> list[dict[str, Any]]:
-        """Every record of an object as it is now, the oldest first."""
-        with self._lock:
-            self._settle()
-            return [self._shown(row) for row in self.store.all(self.records.kind(object_id).id)]
-
-    def latest(self, object_id: str, limit: int) -> tuple[list[dict[str, Any]], int]:
-        """The records of an object that changed last, and how many it has.
-
-        Raises:
-            Problem: 404 for an unknown object.
-        """
-        with self._lock:
-            self._settle()
-            rows, total = self.store.latest(self.records.kind(object_id).id, limit)
-            return [self._shown(row) for row in rows], total
-
-    def find(self, record_id: str) -> dict[str, Any] | None:
-        """One record as it is now; None when there is none."""
-        with self._lock:
-            self._settle()
-            row = self.store.get(record_id)
-            return None if row is None else self._shown(row)
-
-    def insert(
-        self, object_id: str, rows: Iterable[Mapping[str, Any]], moment: float | None = None
-    ) -> list[str]:
-        """Create records, all or none, at `moment` (Unix seconds; default now); their ids.
-
-        Raises:
-            Problem: for a row that breaks a rule.
-        """
-        user = self.keys.first.user_id
-        with self._lock, self.store.whole():
-            now = self._settle()
-            at = now if moment is None else moment
-            return [self.records.add(object_id, row, user, at).id for row in rows]
-
-    def update(self, record_id: str, values: Mapping[str, Any]) -> None:
-        """Set some fields of a record.
-
-        Raises:
-            Problem: as the endpoint answers.
-        """
-        with self._lock:
-            self.records.change(record_id, values, self._settle())
-
-    def delete(self, record_id: str) -> None:
-        """Delete a record.
-
-        Raises:
-            Problem: when there is none.
-        """
-        with self._lock:
-            self.records.remove(record_id, self._settle())
-
-    def due_parcels(self) -> list[Parcel]:
-        """The webhooks whose moment has come; each is to be carried and then settled."""
-        with self._lock:
-            return self.outbox.due(self._settle())
-
-    def settle_parcel(self, parcel: Parcel, status: int) -> None:
-        """Note how carrying a webhook ended; `status` is 0 without an answer."""
-        with self._lock:
-            self.outbox.settle(parcel, status, self.now())
-
-    def _shown(self, row: Row) -> dict[str, Any]:
-        shown: dict[str, Any] = msgspec.json.decode(self.records.text(row))
-        return shown
-
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self.store.close()
 
     # One request
 
@@ -250,7 +138,7 @@ class Core:
             if method != "POST":
                 raise Problem(405, f"{method} is not allowed here", headers=(("Allow", "POST"),))
             payload: Any = decode_json(body, Any)
-            self._runs.call(path.removeprefix(_INBOUND), payload, now)
+            self.runs.call(path.removeprefix(_INBOUND), payload, now)
         except Problem as problem:
             status, answer, extra = problem.status, problem.body(), problem.headers
         else:
@@ -305,16 +193,11 @@ class Core:
         return reply.status, reply.body, ((_JSON,) if reply.body else ())
 
     def _settle(self) -> float:
-        """Do what fell due since the last look; the present time."""
         now = self.now()
         while self._late and self._late[0][0] <= now:
             due, _, request = heapq.heappop(self._late)
             self._handle(msgspec.structs.replace(request, now=due))
-        self._runs.resume(now)
-        if self._lag != self.faults.plan.search_lag:
-            self._lag = self.faults.plan.search_lag
-            self.store.lag(self._lag)
-        return now
+        return super()._settle()
 
     def _answer(
         self,

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import random
 import sqlite3
+import weakref
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
@@ -58,9 +59,12 @@ class Store:
     def __init__(self, path: str = ":memory:", seed: int | None = None) -> None:
         # Autocommit, and one connection for all threads: the core's lock orders their calls.
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # Thousands of small worlds are dropped without a word; that is no leak.
+        weakref.finalize(self, self.db.close)
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
         self.objects: dict[str, ObjectType] = {}
         self._shadow: Shadow | None = None
+        self._lag = 0.0
         self._indexed: set[str] = set()
         self._finds = Finds(self.db)
         try:
@@ -120,6 +124,8 @@ class Store:
             yield
         except BaseException:
             self.db.execute("ROLLBACK")
+            # Searches may have heard of what now never was.
+            self.lag(self._lag)
             raise
         self.db.execute("COMMIT")
 
@@ -235,6 +241,7 @@ class Store:
         if self._shadow:
             self._shadow.drop()
             self._shadow = None
+        self._lag = up_to
         self._finds.forget()
         if up_to:
             delay = functools.partial(self._random.uniform, 0.0, up_to)

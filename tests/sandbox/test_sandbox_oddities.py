@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kantos_async.sandbox import Faults
+from kantos_async.sandbox import Faults, Problem
 
 
 def test_a_lagging_search_sees_creates_updates_and_deletes_later(
@@ -45,6 +45,14 @@ def test_unique_fields_and_references_do_not_lag(start_core: Any) -> None:
     api.create(name="Ann", email="a@example.com", company=company["id"])
     body = {"object_id": "obj_contacts", "field_values": {"name": "B", "email": "a@example.com"}}
     assert api("POST", "/crm/record", body).status == 409
+
+
+def test_what_was_taken_back_is_never_found(start_core: Any, clock: Any) -> None:
+    api = start_core(faults=Faults(search_lag=1.0))
+    with pytest.raises(Problem):
+        api.core.insert("obj_contacts", [{"name": "A"}, {"name": ""}])
+    clock.move(1.0)
+    assert api.query()["pagination"]["total"] == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
