@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 import attrs
@@ -21,12 +21,12 @@ from ..errors import QueryIgnoredError
 from ..filters import to_wire
 from ..paging import PER_PAGE, Page, Query
 from ..transport.session import Session
+from .bounds import TICK
 from .keyset import KeysetPages
 
 __all__ = ["Ledger", "find_gone", "walk_cost"]
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
 
 
 class Ledger(Protocol):
@@ -146,7 +146,7 @@ class _Search:
         moment = self._ledger.at(low.index + math.ceil(pages / 2) * PER_PAGE)
         if self._ledger.before(moment) > low.index:
             return moment
-        following = self._ledger.before(moment + _TICK)
+        following = self._ledger.before(moment + TICK)
         return self._ledger.at(following) if following < high.index else None
 
     async def _probe(self, moment: datetime) -> tuple[_Mark, _Mark]:
@@ -171,7 +171,7 @@ class _Search:
         """From where on a page is complete: after its last stamp, which the page may cut."""
         if not rows:
             return moment
-        following = self._ledger.before(rows[-1].created_at + _TICK)
+        following = self._ledger.before(rows[-1].created_at + TICK)
         if following < self._ledger.before(moment):
             return self._ledger.at(following)
         return moment

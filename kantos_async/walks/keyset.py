@@ -43,7 +43,7 @@ class _Tie:
     guess: int = 0  # the page that may reach beyond the tie's end; 0 before there is a guess
     #: What follows the tie on the lowest page that reaches beyond it.
     after: list[Record] = attrs.Factory(list)
-    ended: bool = True  # nothing follows `after`
+    full: bool = False  # whether more may follow `after`
 
 
 class KeysetPages(AsyncIterator[list[Record]]):
@@ -86,12 +86,13 @@ class KeysetPages(AsyncIterator[list[Record]]):
         self._object_id = object_id
         self._by = by
         self._filters = dict(filters or {})
-        self._stop = stop
-        self._key = start  # the last key seen: from here on it is asked for
+        self._stop: Any = stop
+        self._key: Any = start  # the last key seen: from here on it is asked for
         self._seen: set[str] = set()  # ids with that key
         self._read = 0  # how many records were handed out, or cut off by `stop`
         self._tie: _Tie | None = None
-        self._past = False  # the last page reached beyond `stop`
+        self._full = False  # whether the last page was: else there was no more to read
+        self._at_end = False
         self._ended = False
 
     def __aiter__(self) -> KeysetPages:
@@ -99,14 +100,27 @@ class KeysetPages(AsyncIterator[list[Record]]):
 
     async def __anext__(self) -> list[Record]:
         while not self._ended:
-            if self._past:
+            if self._at_end:
                 self._ended = await self._may_end()
             elif records := await self._step():
                 return records
         raise StopAsyncIteration
 
     async def _may_end(self) -> bool:
+        """Whether the walk has seen all it should; else it goes on."""
+        if self._by not in SYSTEM_FIELDS:
+            await self._expect_no_blanks()
         return True
+
+    async def _expect_no_blanks(self) -> None:
+        # No page shows records without a key once a key is asked for; what is lost is told.
+        self.requests += 1
+        blank = {**self._filters, self._by: {"$empty": True}}
+        if number := await count(self._session, self._object_id, blank):
+            raise KantosError(
+                f"{number} records of {self._object_id!r} have no {self._by!r}, so that this walk "
+                "did not find them; walk by `created_at`"
+            )
 
     async def _step(self) -> list[Record]:
         if self._tie is not None:
@@ -114,15 +128,16 @@ class KeysetPages(AsyncIterator[list[Record]]):
         page = await self._fetch(self._key, 1)
         if self.total is None:
             self.total = page.pagination.total
-        rows = page.data
         if not await self._follows(page):
             return []
+        rows = page.data
+        self._full = _is_full(page)
         if not rows:
-            self._ended = True
+            self._at_end = True
             return []
         first, last = self._value(rows[0]), self._value(rows[-1])
-        if not _is_full(page):
-            self._ended = True
+        if not self._full:
+            self._at_end = True
         elif first == last:
             self._tie = _Tie(last)
         elif last == self._key:
@@ -147,7 +162,7 @@ class KeysetPages(AsyncIterator[list[Record]]):
     def _within(self, rows: list[Record]) -> list[Record]:
         if self._stop is None or not rows or self._value(rows[-1]) < self._stop:
             return rows
-        self._past = True
+        self._at_end = True
         return [row for row in rows if self._value(row) < self._stop]
 
     # ---- a tie longer than a page ----------------------------------------------------------
@@ -160,12 +175,12 @@ class KeysetPages(AsyncIterator[list[Record]]):
         tie.page -= 1
         same = [row for row in page.data if self._value(row) == tie.key]
         if len(same) < len(page.data):
-            tie.after, tie.ended = page.data[len(same) :], not _is_full(page)
+            tie.after, tie.full = page.data[len(same) :], _is_full(page)
         fresh = [row for row in same if row.id not in self._seen]
         self._seen |= {row.id for row in fresh}
         self._read += len(fresh)
         if tie.page == 0:
-            self._tie, self._ended = None, tie.ended
+            self._tie, self._full, self._at_end = None, tie.full, not tie.full
             if tie.after:
                 fresh += self._take(tie.after)
         return fresh

@@ -1,0 +1,75 @@
+"""`scan` while others write: every record there from start to end comes exactly once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterable
+
+import anyio
+import pytest
+from outsiders import KIND, Outsider
+from support.worlds import World
+
+from kantos_async import KantosAsync
+from kantos_async.api.models import Record
+from kantos_async.sandbox import Faults
+
+SEEDS = range(4)
+
+
+async def read(records: AsyncIterable[Record], pace: float = 0.0) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    async for record in records:
+        seen[record.id] += 1
+        if pace and len(seen) % 100 == 0:
+            await anyio.sleep(pace)
+    return seen
+
+
+async def compare(
+    world: World, outsider: Outsider, k: KantosAsync, kind: str
+) -> tuple[set[str], Counter[str]]:
+    """Who must have come, and who came how often, while the outsider writes."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(outsider.write)
+        await anyio.sleep(outsider.random.uniform(0, 3))
+        start = world.core.now()
+        walk = k.records.scan(KIND) if kind == "scan" else k.records.query(KIND)
+        seen = await read(walk, pace=outsider.random.choice([0, 0.2]))
+        end = world.core.now()
+        group.cancel_scope.cancel()
+    return outsider.there(start, end), seen
+
+
+def make(seed: int, *, lag: float) -> tuple[World, Outsider]:
+    world = World(
+        seed=seed, stamp_digits=(0, 3, 6)[seed % 3], faults=Faults(search_lag=lag, seed=seed)
+    )
+    outsider = Outsider(world, seed=seed, rate=(2, 8, 20)[seed // 3 % 3], lag=lag)
+    outsider.past(400 + 300 * (seed % 5), a_second=(0.1, 2, 40)[seed % 3], ties=seed % 3)
+    if seed % 4 == 0:
+        outsider.insert(300)  # this very second
+    return world, outsider
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.0])
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_record_there_throughout_comes_exactly_once(seed: int, lag: float) -> None:
+    world, outsider = make(seed, lag=lag)
+    async with world.client() as k:
+        expected, seen = await compare(world, outsider, k, "scan")
+    assert expected
+    assert not expected - seen.keys()
+    assert not [each for each, times in seen.items() if times > 1]
+
+
+async def test_pages_by_number_lose_and_repeat_in_the_same_worlds() -> None:
+    lost = repeated = 0
+    for seed in SEEDS:
+        world, outsider = make(seed, lag=0.0)
+        async with world.client() as k:
+            expected, seen = await compare(world, outsider, k, "query")
+        lost += len(expected - seen.keys())
+        repeated += sum(times > 1 for times in seen.values())
+    assert lost
+    assert lost + repeated > 10
