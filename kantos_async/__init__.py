@@ -54,7 +54,11 @@ if TYPE_CHECKING:
         Record,
         User,
     )
+    from .bulk.errors import RowError, StateError, SyncStoppedError
+    from .bulk.policy import CLEAR, SyncPolicy
+    from .bulk.report import Outcome, Plan, Report
     from .filters import Filter
+    from .sync import Kantos
     from .transport.engines import Engine, EngineFailure, Reply, Request
     from .transport.events import (
         AnswerReceived,
@@ -82,7 +86,11 @@ _LAZY = {
         ),
         ".api.models",
     ),
+    **dict.fromkeys(("RowError", "StateError", "SyncStoppedError"), ".bulk.errors"),
+    **dict.fromkeys(("CLEAR", "SyncPolicy"), ".bulk.policy"),
+    **dict.fromkeys(("Outcome", "Plan", "Report"), ".bulk.report"),
     "Filter": ".filters",
+    "Kantos": ".sync",
     **dict.fromkeys(("Engine", "EngineFailure", "Reply", "Request"), ".transport.engines"),
     **dict.fromkeys(
         (
@@ -100,6 +108,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "CLEAR",
     "UNSET",
     "APIConnectionError",
     "APIError",
@@ -120,13 +129,16 @@ __all__ = [
     "GaveUp",
     "IntakeReceipt",
     "InternalServerError",
+    "Kantos",
     "KantosAsync",
     "KantosError",
     "NotFoundError",
     "ObjectDefinition",
+    "Outcome",
     "Page",
     "Pagination",
     "PermissionDeniedError",
+    "Plan",
     "QueryIgnoredError",
     "Quota",
     "QuotaWaited",
@@ -135,12 +147,17 @@ __all__ = [
     "Record",
     "RecordStream",
     "Reply",
+    "Report",
     "Request",
     "RequestSent",
     "ResponseDecodeError",
     "RetryPlanned",
     "RetryPolicy",
+    "RowError",
+    "StateError",
     "Stats",
+    "SyncPolicy",
+    "SyncStoppedError",
     "UnknownOutcomeError",
     "UnprocessableEntityError",
     "User",

@@ -1,0 +1,253 @@
+"""What is known of the object's records: fingerprints by id and by key, in the state's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..api.models import Record
+from . import rules
+from .policy import Options
+from .rows import Spool
+from .schema import Schema
+from .state import State
+from .values import ABSENT, WIDTH, fingerprint, key_text
+
+__all__ = ["Base", "Known", "Mirror", "Stamps", "micros", "moment"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP = timedelta(microseconds=1)
+
+
+def micros(stamp: datetime) -> int:
+    """A stamp as microseconds since 1970."""
+    return (stamp - _EPOCH) // _STEP
+
+
+def moment(stamp: int) -> datetime:
+    """Microseconds since 1970 as a stamp."""
+    return _EPOCH + stamp * _STEP
+
+
+# A record without a key is nobody's to delete.
+_IS_GIVEN = """(key IS NULL OR key IN (SELECT key FROM temp.row WHERE key IS NOT NULL) OR key IN (
+    SELECT answered FROM input WHERE answered IS NOT NULL
+    AND key IN (SELECT key FROM temp.row WHERE key IS NOT NULL)))"""
+
+
+class Known(NamedTuple):
+    """A record as last seen."""
+
+    id: str
+    key: str | None
+    created: int
+    updated: int
+    seen: bytes
+    #: The stamp that the record itself told, until a search shows it too.
+    own: int | None
+
+
+class Stamps(NamedTuple):
+    """A record as the rules see it."""
+
+    id: str
+    created: int
+    updated: int
+
+
+class Base(NamedTuple):
+    """What we sent last for a key, and what the server made of it."""
+
+    answered: str | None
+    sent: bytes
+    echo: bytes
+
+
+class Mirror:
+    """Takes in records, and answers what is known."""
+
+    def __init__(self, state: State, spool: Spool, schema: Schema, options: Options) -> None:
+        self._state = state
+        self._spool = spool
+        self._key = options.key
+        self._hold = options.keeps_old_values
+        self._kinds = [(slug, schema.type_of(slug)) for slug in spool.fields]
+        self._key_kind = schema.type_of(options.key or "")
+
+    # ---- taking in -------------------------------------------------------------------------
+
+    def apply(self, records: Iterable[Record]) -> list[str]:
+        """Take in what a search showed; the ids of records that must be asked themselves."""
+        doubtful: list[str] = []
+        with self._state.whole():
+            for record in records:
+                known = self._row_of(record)
+                before = self.get(record.id)
+                verdict = (
+                    rules.Verdict.TAKE
+                    if before is None
+                    else rules.judge(
+                        known.updated, known.seen, (before.updated, before.seen, before.own)
+                    )
+                )
+                if verdict is rules.Verdict.ASK:
+                    doubtful.append(record.id)
+                elif verdict is rules.Verdict.TAKE:
+                    self._put(known, record)
+        return doubtful
+
+    def told(self, record: Record) -> Known:
+        """Take in what a record itself told: the answer to a write, or to a GET."""
+        stamp = micros(record.updated_at)
+        known = self._row_of(record)._replace(own=stamp)
+        with self._state.whole():
+            self._put(known, record)
+        return known
+
+    def forget(self, record_id: str) -> None:
+        """The record is gone."""
+        with self._state.whole() as db:
+            db.execute("DELETE FROM record WHERE id = ?", (record_id,))
+
+    def _put(self, known: Known, record: Record) -> None:
+        self._state.db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?)", known)
+        if self._hold and known.key is not None:
+            wanted = self._spool.hashes_of(known.key)
+            if wanted is not None and not _covers(known.seen, wanted):
+                self._spool.hold(known.id, msgspec.json.encode(record.field_values))
+
+    def _row_of(self, record: Record) -> Known:
+        values = record.field_values
+        seen = b"".join(fingerprint(kind, values.get(slug)) for slug, kind in self._kinds)
+        return Known(
+            record.id,
+            self.key_of(record),
+            micros(record.created_at),
+            micros(record.updated_at),
+            seen,
+            None,
+        )
+
+    @staticmethod
+    def stamps(record: Record) -> Stamps:
+        """A record's id and stamps."""
+        return Stamps(record.id, micros(record.created_at), micros(record.updated_at))
+
+    def key_of(self, record: Record) -> str | None:
+        """The key of a record, as text."""
+        if self._key is None:
+            return None
+        if self._key == "id":
+            return record.id
+        return key_text(self._key_kind, record.field_values.get(self._key))
+
+    # ---- asking ----------------------------------------------------------------------------
+
+    def get(self, record_id: str) -> Known | None:
+        """What is known of a record."""
+        row = self._state.db.execute("SELECT * FROM record WHERE id = ?", (record_id,)).fetchone()
+        return None if row is None else Known._make(row)
+
+    def find(self, key: str) -> list[Known]:
+        """The records with a key, the oldest first."""
+        rows = self._state.db.execute(
+            "SELECT * FROM record WHERE key = ? ORDER BY created, id", (key,)
+        )
+        return [Known._make(row) for row in rows.fetchall()]
+
+    def candidates(self, key: str, base: Base | None) -> list[Known]:
+        """The records that a row with this key means, the oldest first."""
+        answered = None if base is None else base.answered
+        return (self.find(answered) if answered is not None else []) or self.find(key)
+
+    def base(self, key: str) -> Base | None:
+        """What we sent last for a key."""
+        row = self._state.db.execute(
+            "SELECT answered, sent, echo FROM input WHERE key = ?", (key,)
+        ).fetchone()
+        return None if row is None else Base._make(row)
+
+    def agree(self, key: str, base: Base) -> None:
+        """Keep what we sent for a key, and what the server made of it."""
+        self._state.db.execute("INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?)", (key, *base))
+
+    def count(self, before: int | None = None) -> int:
+        """How many records are known, or were created before a stamp."""
+        row = (
+            self._one("SELECT count(*) FROM record")
+            if before is None
+            else self._one("SELECT count(*) FROM record WHERE created < ?", before)
+        )
+        return int(row[0])
+
+    def created_between(self, start: int, end: int) -> dict[str, int]:
+        """Ids and stamps of the records created from `start` on and before `end`."""
+        rows = self._state.db.execute(
+            "SELECT id, created FROM record WHERE created >= ? AND created < ?", (start, end)
+        )
+        return dict(rows.fetchall())
+
+    def created_at(self, index: int) -> int:
+        """When the record at `index` was created; 0 is the oldest."""
+        row = self._one("SELECT created FROM record ORDER BY created, id LIMIT 1 OFFSET ?", index)
+        return int(row[0])
+
+    def not_shown(self, before: int) -> dict[str, int]:
+        """Ids and stamps of the records created before a stamp that a walk has not shown."""
+        rows = self._state.db.execute(
+            "SELECT id, created FROM record WHERE created < ?"
+            " AND id NOT IN (SELECT id FROM temp.shown)",
+            (before,),
+        )
+        return dict(rows.fetchall())
+
+    def oldest_unseen(self, start: int) -> int | None:
+        """The oldest of our writes from `start` on that no search has shown yet."""
+        row = self._one("SELECT min(own) FROM record WHERE own IS NOT NULL AND own >= ?", start)
+        oldest: int | None = row[0]
+        return oldest
+
+    # ---- what the input lacks --------------------------------------------------------------
+
+    def mark_missing(self) -> int:
+        """Note the records whose key no row has; how many they are."""
+        with self._state.whole() as db:
+            db.execute("CREATE TEMP TABLE missing (id TEXT PRIMARY KEY) WITHOUT ROWID")
+            return db.execute(
+                f"INSERT INTO temp.missing SELECT id FROM record WHERE NOT {_IS_GIVEN}"
+            ).rowcount
+
+    def next_missing(self, most: int) -> list[str]:
+        """The next of them that no row has turned out to be."""
+        with self._state.whole() as db:
+            found = [
+                row[0]
+                for row in db.execute("SELECT id FROM temp.missing ORDER BY id LIMIT ?", (most,))
+            ]
+            db.executemany("DELETE FROM temp.missing WHERE id = ?", [(name,) for name in found])
+        return found
+
+    def is_given(self, record_id: str) -> bool:
+        """Whether a row has the key of a record."""
+        row = self._one(f"SELECT count(*) FROM record WHERE id = ? AND {_IS_GIVEN}", record_id)
+        return bool(row[0])
+
+    def whole(self) -> AbstractContextManager[Any]:
+        """All that is taken in within the block is kept, or none of it."""
+        return self._state.whole()
+
+    def _one(self, sql: str, *values: Any) -> Sequence[Any]:
+        row: Sequence[Any] = self._state.db.execute(sql, values).fetchone()
+        return row
+
+
+def _covers(seen: bytes, wanted: bytes) -> bool:
+    """Whether a record has every value that a row gives."""
+    return seen.startswith(wanted) or all(
+        wanted[at : at + WIDTH] in (ABSENT, seen[at : at + WIDTH])
+        for at in range(0, len(wanted), WIDTH)
+    )

@@ -1,0 +1,323 @@
+"""`upsert_many` and its relatives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from math import ceil, inf
+
+from ..api.objects import get_object
+from ..transport.session import Session
+from .decide import Decision
+from .errors import RowError, SyncStoppedError
+from .journal import Journal
+from .mirror import Mirror
+from .parts import Parts
+from .paths import FRESH, Paths
+from .pipeline import Pipeline
+from .policy import Options
+from .reads import Reads
+from .report import Outcome, Plan, Status
+from .rows import PER_LOOKUP, Input, Source, Spool
+from .run import Run
+from .schema import SYSTEM, Schema, did_you_mean
+from .state import State
+from .writer import Writer, direct
+
+__all__ = ["BulkRun"]
+
+#: Rows to be written that are looked up again at once.
+_BLOCK = 500
+
+#: Batches that are looked up at once while little is written.
+_AHEAD = 16
+
+
+class BulkRun(Run):
+    """Creates, updates or deletes records by the rows of an input. See `Run` for its use."""
+
+    _parts: Parts
+    _paths: Paths
+    _writer: Writer
+    _journal: Journal
+
+    def __init__(self, session: Session, rows: Source, options: Options) -> None:
+        super().__init__(session, options.state, options.max_requests, options.stop_after_failures)
+        self._source = rows
+        self._options = options
+        self._loaded = 0  # rows up to here are in the pipeline
+        self._checked = 0  # rows up to here may be written by what is known
+        self._checked_at = -inf
+        self._ahead = 1
+        self._missing = 0  # records that the input lacks, and that will be deleted
+
+    # ---- before the first write ------------------------------------------------------------
+
+    async def _prepare(self, state: State) -> None:
+        options = self._options
+        if options.state is not None:
+            await self._claim(state)
+        schema, is_old = await self._schema(state)
+        spool = Spool(state, schema, options)
+
+        async def reread() -> Schema:
+            nonlocal schema
+            if is_old:
+                schema = await self._read_schema(state)
+            return schema
+
+        if schema.lacks(options.key or "id"):
+            schema = await reread()
+        self._check_key(schema)
+        await spool.fill(self._source, reread)
+        self._source = ()
+        state.manage(spool.fields)
+        self._report.rows = spool.count
+        self._report.dropped = tuple(sorted(spool.dropped))
+        mirror = Mirror(state, spool, schema, options)
+        self._parts = parts = Parts(
+            session=self._session,
+            options=options,
+            schema=schema,
+            state=state,
+            spool=spool,
+            mirror=mirror,
+            report=self._report,
+        )
+        reads = Reads(parts)
+        self._paths = Paths(parts, reads)
+        self._journal = Journal(state, spool, options.undo)
+        self._writer = Writer(parts, reads, self._journal)
+        await self._paths.prepare()
+        if options.delete_missing:
+            self._count_missing()
+
+    async def _claim(self, state: State) -> None:
+        wire, options = self._session.wire, self._options
+        headers = wire.headers or await wire.read_key()
+        assert options.key is not None
+        state.claim(
+            base_url=wire.base_url,
+            api_key=headers[0]["X-Api-Key"],
+            object_id=options.object_id,
+            key=options.key,
+        )
+
+    async def _schema(self, state: State) -> tuple[Schema, bool]:
+        """The object's schema, and whether it is a copy from the state."""
+        if state.meta.schema is not None:
+            return state.meta.schema, True
+        return await self._read_schema(state), False
+
+    async def _read_schema(self, state: State) -> Schema:
+        answer = await get_object(self._session, object_id=self._options.object_id)
+        wire = self._session.wire
+        wire.kept[self._options.object_id] = (wire.now(), answer.fields or [])
+        schema = Schema.of(answer)
+        state.set(schema=schema)
+        return schema
+
+    def _check_key(self, schema: Schema) -> None:
+        key, object_id = self._options.key, self._options.object_id
+        if key is None or key == "id":
+            return
+        if schema.lacks(key) or key in SYSTEM:
+            hint = did_you_mean(key, schema.fields)
+            raise ValueError(f"key={key!r}: {object_id} has no such field{hint}")
+        if schema.fields and not schema.is_unique(key):
+            if self._options.delete_missing:
+                raise ValueError(
+                    f"delete_missing=True needs a key that the server keeps unique; {key!r} of "
+                    f"{object_id} is not"
+                )
+            if self._options.mode in {"upsert", "create_only"}:
+                self._report.warn(
+                    f"the server does not keep {key!r} unique: a create in doubt stays unknown, "
+                    "and what others create meanwhile may be a duplicate"
+                )
+
+    def _conclude(self) -> None:
+        self._journal.end()
+
+    # ---- rows ------------------------------------------------------------------------------
+
+    async def _load(self, pipeline: Pipeline) -> bool:
+        batches = self._next_batches()
+        if not batches:
+            return await self._load_missing(pipeline)
+        await self._paths.look_up(batches)
+        written = 0
+        for batch in batches:
+            await self._check(batch)
+            with self._parts.mirror.whole():
+                for row in batch:
+                    written += self._put(pipeline, row)
+                    if pipeline.halted is not None:
+                        return True
+            self._loaded = batch[-1].n
+        # Where little is written, many look-ups at once make up for the time that each takes.
+        self._ahead = 1 if written > 10 * len(batches) else min(2 * self._ahead, _AHEAD)
+        return True
+
+    def _next_batches(self) -> list[list[Input]]:
+        batches: list[list[Input]] = []
+        after = self._loaded
+        while len(batches) < self._ahead and (batch := self._parts.spool.take(after)):
+            batches.append(batch)
+            after = batch[-1].n
+        return batches
+
+    def _put(self, pipeline: Pipeline, row: Input) -> bool:
+        """Hand one row to the pipeline; whether it needs a write."""
+        decision = self._decide(row)
+        if decision is None:
+            pipeline.pass_on(self._refused(row))
+            return False
+        self._report.twins += decision.twins
+        self._report.drifted += decision.drifted
+        if decision.action in {"nothing", "fail"}:
+            pipeline.pass_on(self._writer.conclude(row, decision))
+            return False
+        pipeline.submit(partial(self._writer.write, row, decision))
+        return True
+
+    def _decide(self, row: Input) -> Decision | None:
+        """What to do about a row; None for one that is not to be written."""
+        if row.problem is not None or row.winner is not None:
+            return None
+        if self._paths.path == "direct":
+            return direct(row, self._options.mode)
+        return self._writer.decide(row)
+
+    def _refused(self, row: Input) -> Outcome:
+        if row.problem is not None:
+            why = row.problem
+        elif self._options.on_duplicate == "last":
+            note = f"row {row.winner} has the same key, and wins"
+            return Outcome(row=row.n, key=row.key, status="unchanged", note=note)
+        else:
+            why = f"row {row.winner} has the same key"
+        error = RowError(f"row {row.n}: {why}")
+        return Outcome(row=row.n, key=row.key, status="failed", error=error)
+
+    # ---- looking again before writing ------------------------------------------------------
+
+    async def _check(self, batch: list[Input]) -> None:
+        """See to it that what is written by these rows is known well enough."""
+        if self._paths.path in {"lookup", "direct"}:
+            return
+        is_old = await self._paths.refresh()
+        now = self._session.wire.now()
+        if is_old and now - self._checked_at >= FRESH:
+            self._checked, self._checked_at = self._loaded, now
+        while self._checked < batch[-1].n:
+            rows = self._take_unsure(is_old)
+            await self._paths.look_again(rows)
+
+    def _take_unsure(self, is_old: bool) -> list[Input]:
+        """The next rows whose records must be looked at again; marks all up to there as checked."""
+        rows: list[Input] = []
+        while len(rows) < _BLOCK and (batch := self._parts.spool.take(self._checked)):
+            for row in batch:
+                self._checked = row.n
+                if self._is_unsure(row, is_old):
+                    rows.append(row)
+                    if len(rows) == _BLOCK:
+                        break
+        return rows
+
+    def _is_unsure(self, row: Input, is_old: bool) -> bool:
+        """Whether a row's record must be looked at before the row is written.
+
+        Because what is known of it is old; or because undo needs the values that it has.
+        """
+        if not is_old and not self._options.keeps_old_values:
+            return False
+        decision = self._decide(row)
+        if decision is None or decision.action in {"nothing", "fail"}:
+            return False
+        if decision.target is None:
+            return is_old and not self._writer.is_guarded
+        return is_old or self._parts.spool.held(decision.target.id) is None
+
+    # ---- what the input lacks --------------------------------------------------------------
+
+    def _count_missing(self) -> None:
+        """Find the records that the input lacks.
+
+        Raises:
+            SyncStoppedError: they are too many.
+        """
+        if not self._parts.spool.lookups or self._parts.spool.nameless:
+            what = "the input is empty" if not self._parts.spool.count else "some rows have no key"
+            self._report.warn(f"nothing is deleted: {what}")
+            return
+        self._missing = self._parts.mirror.mark_missing()
+        most = self._options.max_deletes
+        if isinstance(most, float):
+            most *= self._paths.records
+        if self._missing > most:
+            raise SyncStoppedError(
+                f"delete_missing would delete {self._missing} of {self._paths.records} records, "
+                f"more than max_deletes={self._options.max_deletes} allows; nothing was written"
+            )
+
+    async def _load_missing(self, pipeline: Pipeline) -> bool:
+        missing = self._parts.mirror.next_missing(PER_LOOKUP) if self._missing else []
+        if missing:
+            await pipeline.drained()  # a row may yet turn out to be one of these records
+        for record_id in missing:
+            pipeline.submit(partial(self._writer.delete_missing, record_id))
+        return bool(missing)
+
+    # ---- the plan --------------------------------------------------------------------------
+
+    async def _plan(self) -> Plan:
+        counts: Counter[str] = Counter()
+        after = 0
+        while batch := self._parts.spool.take(after):
+            after = batch[-1].n
+            await self._paths.look_up([batch])
+            for row in batch:
+                decision = self._decide(row)
+                counts[_expected(decision) if decision else self._refused(row).status] += 1
+                counts["writes"] += decision is not None and decision.writes
+                counts["unsure"] += self._is_unsure(row, False)
+        tally, missing = self._session.tally, self._missing
+        again = 0 if self._paths.path in {"lookup", "direct"} else counts["unsure"]
+        reads = missing + (again if self._options.key == "id" else ceil(again / PER_LOOKUP))
+        writes = missing + counts["writes"]
+        return Plan(
+            path=self._paths.path,
+            why=self._paths.why,
+            reads=tally.reads + reads,
+            writes=writes,
+            rows=self._parts.spool.count,
+            created=counts["created"],
+            updated=counts["updated"],
+            unchanged=counts["unchanged"],
+            kept=counts["kept"],
+            deleted=counts["deleted"] + missing,
+            failed=counts["failed"],
+            seconds=self._seconds(reads + writes),
+        )
+
+    def _seconds(self, requests: int) -> float | None:
+        """How long so many requests take at the quota last seen, which is a minute's."""
+        limit = self._session.wire.stats().limit
+        return None if limit is None else 60.0 * requests / limit
+
+
+def _expected(decision: Decision) -> Status:
+    if decision.kept:
+        return "kept"
+    return _EXPECTED[decision.action]
+
+
+_EXPECTED: dict[str, Status] = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "nothing": "unchanged",
+    "fail": "failed",
+}
