@@ -31,6 +31,10 @@ _SAME = 2
 _DOUBT = 0.030
 # This many requests are aimed at one turn.
 _AIMED = 6
+# With more doubt than this nothing is known of the clock yet.
+_KNOWN = 1.5
+# Aiming ends so many seconds before the window does.
+_SPARE = 0.5
 # Added to a moment computed from clocks, against rounding.
 _EPSILON = 0.002
 # The length of the documented window, and of the pause while a longer quota is spent.
@@ -79,9 +83,12 @@ class Budget:
         self._refused_at = -math.inf
         self._refused_until = math.inf  # the reset that the row of refusals has not yet outlasted
         self._outlasted = 0  # resets that the row of refusals has outlasted
+        self._unreached = 0  # connections that failed in a row, those of one burst counted once
+        self._unreached_at = -math.inf
         self._late: int | None = None  # seconds that a window outlasts its header; None: unproven
         self._keeper: Permit | None = None  # sent as the header's second began, to find out
         self._aims: deque[float] = deque()
+        self._relaxed = False  # the window has enough for all who wait
         # What the share of others is computed from.
         self._opened = 0.0
         self._counted = 0
@@ -119,16 +126,16 @@ class Budget:
         if self._unknown(now):
             permit.probe = True
             self._probe = permit
-        elif self._aims and now >= self._aims[0]:
-            self._aims.popleft()
         elif self._late is None and self.reset is not None and now >= self._end(0):
             self._keeper = permit
+        elif self._aims and now >= self._aims[0]:
+            self._aims.popleft()
         self.in_flight += 1
         return permit
 
     def _unknown(self, now: float) -> bool:
         """Whether nothing is known yet of the window that is open now."""
-        if self._refusals:
+        if self._refusals or self._unreached > 1:
             return True
         return not self._silent and (self.remaining is None or now >= self.turn)
 
@@ -145,42 +152,64 @@ class Budget:
 
     def _aim(self, now: float, room: int, waiting: int) -> float:
         """Spend a window's last requests where they teach the most of the server's clock."""
-        if self.others or waiting <= room or room > 2 * _AIMED or self.clock.doubt > 1.5:
+        learned = self._late is not None and self.clock.doubt <= _DOUBT
+        if learned or self._relaxed or self.others or room > 2 * _AIMED:
             return 0.0
         if self.clock.doubt <= _DOUBT:
             self._aims.clear()
         if self._aims:
             return 0.0 if now >= self._aims[0] else self._aims[0]
-        if self._late is None and room == 1:
+        if self.in_flight and waiting + self.in_flight > room:
+            return self.turn  # first see what these leave; their answers wake us
+        if waiting <= room:
+            self._relaxed = True  # there is enough for everybody: nothing is held back
+            return 0.0
+        if room == 1 and self._late is None:
             keep = self._end(0)
             return 0.0 if now >= keep else keep
-        if self.clock.doubt > _DOUBT and not self.in_flight:
-            second = math.ceil(self.clock.latest(now) or 0)
-            start, doubt = self.clock.maybe_past(second), self.clock.doubt
-            if start + doubt < self.turn - 0.5:
-                count = min(room - (self._late is None), _AIMED)
-                self._aims.extend(start + doubt * (i + 1) / (count + 1) for i in range(count))
-                return self._aims[0]
-        elif self.clock.doubt > _DOUBT:
-            return self.turn  # an answer in flight will wake us before
-        return 0.0
+        return self._aim_at_second(now, room)
+
+    def _aim_at_second(self, now: float, room: int) -> float:
+        """Spread requests over the time in which the server's second may turn."""
+        doubt = self.clock.doubt
+        count = min(room - (self._late is None), _AIMED)
+        start = self.clock.maybe_past(math.ceil(self.clock.latest(now) or 0))
+        if doubt <= _DOUBT or doubt > _KNOWN or start + doubt > self.turn - _SPARE:
+            return 0.0
+        self._aims.extend(start + doubt * (i + 1) / (count + 1) for i in range(count))
+        return self._aims[0]
 
     # ---- coming back -----------------------------------------------------------------------
 
-    def unsent(self, permit: Permit) -> None:
-        """The request never left: nothing was spent."""
+    def unused(self, permit: Permit) -> None:
+        """The caller left in the moment of its grant: nothing was spent."""
         self.in_flight -= 1
         self._end_probe(permit)
+
+    def unreached(self, permit: Permit, now: float) -> None:
+        """There was no connection: nothing was spent.
+
+        One that fails hands over at once. When the next fails too, everybody would: so one at a
+        time tries, less and less often, and the others keep their attempts.
+        """
+        self.unused(permit)
+        if permit.sent >= self._unreached_at:
+            self._unreached += 1
+        self._unreached_at = now
+        if self._unreached > 1:
+            self._hold = max(self._hold, now + min(0.02 * 2.0**self._unreached, 1.0))
 
     def lost(self, permit: Permit) -> None:
         """No answer came. The request counts as spent until the reset."""
         self.in_flight -= 1
         self._lost += 1
+        self._unreached = 0
         self._end_probe(permit)
 
     def answered(self, permit: Permit, words: Words, status: int, now: float) -> None:
         """Take in an answer's words."""
         self.in_flight -= 1
+        self._unreached = 0
         self._latency += 0.2 * (now - permit.sent - self._latency)
         agreed = True
         if words.date is not None:
@@ -247,6 +276,7 @@ class Budget:
         """The first words of a window."""
         self._aims.clear()
         self._keeper = None
+        self._relaxed = False
         self.limit, self.remaining, self.reset = words.limit, words.remaining, words.reset
         self._lost = 0
         self._opened = now

@@ -103,7 +103,7 @@ class Line:
     def abandon(self, ticket: _Ticket) -> None:
         """The caller was cancelled: queued still, or granted in the same moment."""
         if ticket.permit is not None:
-            self.budget.unsent(ticket.permit)
+            self.budget.unused(ticket.permit)
             ticket.gate.release()
         elif ticket.error is None:
             ticket.gone = True
@@ -263,9 +263,9 @@ class Gate:
         self._line.budget.lost(permit)
         self._leave()
 
-    def unsent(self, permit: Permit) -> None:
-        """It never left."""
-        self._line.budget.unsent(permit)
+    def unreached(self, permit: Permit) -> None:
+        """There was no connection, so it never left."""
+        self._line.budget.unreached(permit, self._line.runtime.now())
         self._leave()
 
     def _leave(self) -> None:

@@ -139,7 +139,7 @@ class Session:
         except EngineFailure as failure:
             cut, reply = failure, failure.partial
             if reply is None:
-                (wire.gate.unsent if failure.sent == "no" else wire.gate.lost)(permit)
+                (wire.gate.unreached if failure.sent == "no" else wire.gate.lost)(permit)
                 self._tell_answer(call, effort, None, permit)
                 return failed(call, failure, effort.attempts)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx
@@ -25,6 +26,31 @@ _UNSENT = (
 # httpx's own timeouts bound each read; this lets the one on connecting fire first, so that the
 # bound on the whole attempt never hides that nothing was sent.
 _GRACE = 0.05
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body, as often as it is asked for.
+
+    httpx's own is an async generator, which on trio warns whenever a connection breaks while it
+    is being sent.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._content)
+
+
+class _Once(AsyncIterator[bytes]):
+    def __init__(self, content: bytes) -> None:
+        self._left: bytes | None = content
+
+    async def __anext__(self) -> bytes:
+        if self._left is None:
+            raise StopAsyncIteration
+        content, self._left = self._left, None
+        return content
 
 
 class HttpxEngine:
@@ -57,17 +83,15 @@ class HttpxEngine:
         try:
             # httpx has no timeout for the whole attempt, only one for each read of it.
             with anyio.fail_after(timeout + _GRACE):
-                response = await self._client.send(
-                    self._client.build_request(
-                        request.method,
-                        request.url,
-                        headers=request.headers,
-                        content=request.body,
-                        timeout=timeout,
-                    ),
-                    stream=True,
-                    follow_redirects=False,
+                built = self._client.build_request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    content=request.body,
+                    timeout=timeout,
                 )
+                built.stream = _Body(request.body or b"")
+                response = await self._client.send(built, stream=True, follow_redirects=False)
                 partial = Reply(response.status_code, response.headers.raw, b"")
                 try:
                     body = await response.aread()
