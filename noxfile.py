@@ -6,6 +6,7 @@ makes the environments, otherwise virtualenv and pip do.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -103,3 +104,12 @@ def faults(session: nox.Session) -> None:
         "KANTOS_STATE_EXAMPLES": "500",
     }
     session.run("python", "-m", "pytest", "-n", "auto", *session.posargs, env=env)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The sandbox's console in a real Chromium, which must be installed."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser"))):
+        session.error("Chromium is missing (Debian: apt-get install chromium)")
+    session.install("-e", ".[all]", *group("browser"))
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/browser"]))
