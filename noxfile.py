@@ -111,5 +111,5 @@ def browser(session: nox.Session) -> None:
     """The sandbox's console in a real Chromium, which must be installed."""
     if not any(map(shutil.which, ("chromium", "chromium-browser"))):
         session.error("Chromium is missing (Debian: apt-get install chromium)")
-    session.install("-e", ".[all]", *group("browser"))
+    session.install("-e", ".[sandbox]", *group("browser"))
     session.run("python", "-m", "pytest", *(session.posargs or ["tests/browser"]))
