@@ -6,18 +6,15 @@ whether one more request may leave now, or when to ask again. Its rules:
 - Admit while the lowest `remaining` of the window, less what is in flight or lost, leaves room.
 - Probe, then pour: until the first answer of a window is in, requests leave one at a time.
 - The reset is on the server's clock, and is compared with the server's `Date` only.
-- Two things are learned once, with requests that would have been sent anyway: where the turn of
-  the server's second lies (the last requests of a window are aimed at it), and whether a window
-  ends at the second its header names (the last request is kept for that moment).
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import msgspec
 
+from .aiming import EPSILON, Aim
 from .serverclock import ServerClock
 from .words import Words, retry_after_seconds
 
@@ -27,16 +24,6 @@ __all__ = ["Budget", "Permit"]
 _PROBE = 1.0
 # Resets this many seconds apart may still name the same window.
 _SAME = 2
-# Aim at the turn of the server's second while its place is doubted by more than this.
-_DOUBT = 0.030
-# This many requests are aimed at one turn.
-_AIMED = 6
-# With more doubt than this nothing is known of the clock yet.
-_KNOWN = 1.5
-# Aiming ends so many seconds before the window does.
-_SPARE = 0.5
-# Added to a moment computed from clocks, against rounding.
-_EPSILON = 0.002
 # The length of the documented window, and of the pause while a longer quota is spent.
 _MINUTE = 60.0
 # Windows in a row that are over (in so many seconds) as they are told of, until the headers are
@@ -50,7 +37,6 @@ class Permit(msgspec.Struct, gc=False):
 
     number: int
     sent: float
-    probe: bool = False
 
 
 class Budget:
@@ -85,10 +71,7 @@ class Budget:
         self._outlasted = 0  # resets that the row of refusals has outlasted
         self._unreached = 0  # connections that failed in a row, those of one burst counted once
         self._unreached_at = -math.inf
-        self._late: int | None = None  # seconds that a window outlasts its header; None: unproven
-        self._keeper: Permit | None = None  # sent as the header's second began, to find out
-        self._aims: deque[float] = deque()
-        self._relaxed = False  # the window has enough for all who wait
+        self._aim = Aim(self.clock)
         # What the share of others is computed from.
         self._opened = 0.0
         self._counted = 0
@@ -112,24 +95,28 @@ class Budget:
                 return 0.0
             handover = self._probe.sent + _PROBE
             return 0.0 if now >= handover else handover
-        if self._silent:
-            return 0.0
-        room = self._room(now)
+        room = math.inf if self._silent else self._room(now)
         if room <= 0:
             return self.turn
-        return self._aim(now, room, waiting)
+        if self.others or room == math.inf:
+            return 0.0
+        return self._aim.hold(
+            now,
+            room=room,
+            waiting=waiting,
+            in_flight=self.in_flight,
+            named=self._end(0),
+            turn=self.turn,
+        )
 
     def take(self, now: float) -> Permit:
         """Count one request as leaving; only after `admit` said so."""
         self._numbers += 1
         permit = Permit(self._numbers, now)
         if self._unknown(now):
-            permit.probe = True
             self._probe = permit
-        elif self._late is None and self.reset is not None and now >= self._end(0):
-            self._keeper = permit
-        elif self._aims and now >= self._aims[0]:
-            self._aims.popleft()
+        elif self.reset is not None:
+            self._aim.sent(permit.number, now, self._end(0))
         self.in_flight += 1
         return permit
 
@@ -149,35 +136,6 @@ class Budget:
             # What the others will have taken by the time that a request of ours arrives.
             room -= 1 + math.ceil(self.others * (now - self._word_at + self._latency))
         return room
-
-    def _aim(self, now: float, room: int, waiting: int) -> float:
-        """Spend a window's last requests where they teach the most of the server's clock."""
-        learned = self._late is not None and self.clock.doubt <= _DOUBT
-        if learned or self._relaxed or self.others or room > 2 * _AIMED:
-            return 0.0
-        if self.clock.doubt <= _DOUBT:
-            self._aims.clear()
-        if self._aims:
-            return 0.0 if now >= self._aims[0] else self._aims[0]
-        if self.in_flight and waiting + self.in_flight > room:
-            return self.turn  # first see what these leave; their answers wake us
-        if waiting <= room:
-            self._relaxed = True  # there is enough for everybody: nothing is held back
-            return 0.0
-        if room == 1 and self._late is None:
-            keep = self._end(0)
-            return 0.0 if now >= keep else keep
-        return self._aim_at_second(now, room)
-
-    def _aim_at_second(self, now: float, room: int) -> float:
-        """Spread requests over the time in which the server's second may turn."""
-        doubt = self.clock.doubt
-        count = min(room - (self._late is None), _AIMED)
-        start = self.clock.maybe_past(math.ceil(self.clock.latest(now) or 0))
-        if doubt <= _DOUBT or doubt > _KNOWN or start + doubt > self.turn - _SPARE:
-            return 0.0
-        self._aims.extend(start + doubt * (i + 1) / (count + 1) for i in range(count))
-        return self._aims[0]
 
     # ---- coming back -----------------------------------------------------------------------
 
@@ -248,8 +206,7 @@ class Budget:
             or words.reset > reset + _SAME
             or (sent_after and words.reset != reset)
         ):
-            if permit is self._keeper:
-                self._late = 0
+            self._aim.window_over(permit.number)
             self._open(words, now)
         elif words.reset < reset - _SAME:
             return  # an answer from the window before
@@ -262,21 +219,18 @@ class Budget:
             assert self.remaining is not None
             self.remaining = min(self.remaining, words.remaining)
             self.reset = max(reset, words.reset)
-            if sent_after or permit is self._keeper:
-                self._late = 1  # it was to be over by now: this server's headers run early
+            self._aim.window_still_open(permit.number, expected_over=sent_after)
         self._counted += 1
         self._word_at = now
         self._see_others(words, now)
-        self.turn = self._end(1 if self._late is None else self._late)
+        self.turn = self._end(self._aim.late)
         if sent_after:
             self._stale = self._stale + 1 if self.turn < now + _OVER else 0
         self._silent = self._stale >= _STALE
 
     def _open(self, words: Words, now: float) -> None:
         """The first words of a window."""
-        self._aims.clear()
-        self._keeper = None
-        self._relaxed = False
+        self._aim.new_window()
         self.limit, self.remaining, self.reset = words.limit, words.remaining, words.reset
         self._lost = 0
         self._opened = now
@@ -322,7 +276,7 @@ class Budget:
 
     def _end(self, late: int) -> float:
         assert self.reset is not None
-        return self.clock.surely_past(self.reset) + late + _EPSILON
+        return self.clock.surely_past(self.reset) + late + EPSILON
 
     @property
     def spent(self) -> bool:

@@ -40,7 +40,7 @@ def told(
 
 def room(budget: Budget, now: float, most: int = 1000) -> int:
     """How many may leave now, once nothing is held back to learn of the server's clock."""
-    budget._relaxed = True
+    budget._aim._relaxed = True
     count = 0
     while count < most and budget.admit(now, 1) == 0:
         budget.take(now)
@@ -223,7 +223,7 @@ def test_a_proxys_answer_without_headers_counts_as_spent() -> None:
 @pytest.mark.parametrize("proven", [False, True])
 def test_a_reset_that_always_equals_date_stops_nobody(proven: bool) -> None:
     budget, now = Budget(), 0.0
-    budget._late = 0 if proven else None
+    budget._aim._late = 0 if proven else None
     for _ in range(4):
         assert budget.admit(now, 1) == 0
         permit = budget.take(now)
