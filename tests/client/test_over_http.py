@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from kantos_async import (
+    APIConnectionError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     ConflictError,
@@ -15,6 +17,8 @@ from kantos_async import (
     KantosAsync,
     NotFoundError,
     PermissionDeniedError,
+    RetryPolicy,
+    UnknownOutcomeError,
     UnprocessableEntityError,
 )
 from kantos_async.sandbox import Sandbox
@@ -127,3 +131,27 @@ async def test_the_engines_send_each_call_once(sandbox: Sandbox, k: KantosAsync)
     await k.records.delete(made.id)
     assert k.stats.requests == len(sandbox.log)
     assert k.stats.retries > 0
+
+
+async def test_a_tls_failure_was_never_sent(sandbox: Sandbox, engine: Any) -> None:
+    url = sandbox.url.replace("http://", "https://")
+    policy = RetryPolicy(attempts=1)
+    async with KantosAsync("kantos_x", base_url=url, engine=engine, retry=policy) as k:
+        with pytest.raises(APIConnectionError) as caught:
+            await k.records.create(object_id="obj_contacts", field_values={"name": "x"})
+    assert caught.value.sent is False
+    assert sandbox.log == []
+
+
+async def test_an_answer_that_drips_ends_with_the_timeout(sandbox: Sandbox, engine: Any) -> None:
+    sandbox.faults.set(slow_headers=1.0, slow=(3.0, 3.0))
+    async with KantosAsync(
+        sandbox.api_key,
+        base_url=sandbox.url,
+        engine=engine,
+        timeout=0.3,
+        retry=RetryPolicy(attempts=1),
+    ) as k:
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await k.records.create(object_id="obj_contacts", field_values={"name": "x"})
+        assert isinstance(caught.value.__cause__, APITimeoutError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-SUITE = '''
+SUITE = """
 import pytest, pytest_asyncio
 from support.scripts import ScriptEngine, page
 
@@ -31,7 +31,7 @@ async def test_streamed(k):
 @pytest.mark.parametrize("turn", [1, 2])
 async def test_shared(shared, turn):
     assert await shared.records.query("obj_contacts").all() == []
-'''
+"""
 
 
 def test_clients_from_fixtures_of_pytest_asyncio_work(
