@@ -122,10 +122,11 @@ class Account:
             Problem: for a row that breaks a rule.
         """
         user = self.keys.first.user_id
-        with self._lock, self.store.whole():
+        with self._lock:
             now = self._settle()
             at = now if moment is None else moment
-            return [self.records.add(object_id, row, user, at).id for row in rows]
+            with self.store.whole():
+                return [self.records.add(object_id, row, user, at).id for row in rows]
 
     def update(self, record_id: str, values: Mapping[str, Any]) -> None:
         """Set some fields of a record.
