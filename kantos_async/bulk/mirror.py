@@ -164,6 +164,21 @@ class Mirror:
         answered = None if base is None else base.answered
         return (self.find(answered) if answered is not None else []) or self.find(key)
 
+    def settled(self, first: int, last: int) -> dict[int, str]:
+        """Rows that are surely on the server as they are: their numbers and records' ids.
+
+        One question for many rows, which most of them answer; the others are decided one by one.
+        """
+        rows = self._state.db.execute(
+            "SELECT row.n, record.id FROM temp.row JOIN record ON record.key = row.key"
+            " JOIN input ON input.key = row.key WHERE row.n BETWEEN ? AND ?"
+            " AND row.problem IS NULL AND row.winner IS NULL AND record.seen = row.hashes"
+            " AND input.sent = row.hashes AND input.echo = row.hashes AND input.answered IS NULL"
+            " AND (SELECT count(*) FROM record AS twin WHERE twin.key = row.key) = 1",
+            (first, last),
+        )
+        return dict(rows.fetchall())
+
     def base(self, key: str) -> Base | None:
         """What we sent last for a key."""
         row = self._state.db.execute(

@@ -136,33 +136,36 @@ class Paths:
             await self._walk(page, now, "")
             self._choose("delta", "one page shows all records", whole=True)
             return
-        if await self._read_changes(page, now):
+        tells = self._reads.is_proven(page) and self._state.meta.watermark is not None
+        if tells and await self._read_changes(page, now):
             return
-        if follow(self._lookups, self.records) == "lookup":
+        if follow(self._lookups, self.records, tells) == "lookup":
             self._choose("lookup", self._costs())
         else:
             await self._walk(page, now, self._costs())
 
     async def _read_changes(self, page: Page[Record], now: float) -> bool:
-        watermark = self._state.meta.watermark
-        if not self._reads.is_proven(page) or watermark is None:
-            return False
-        start = rules.delta_start(watermark, self._margin)
-        covers = micros(page.data[-1].updated_at) < start
-        if covers:
+        """Read what changed, by what the server was seen to do; False where that is too much."""
+        start = self._start()
+        if micros(page.data[-1].updated_at) < start:
             await self._reads.take(page.data)
             why = "the newest hundred changes reach back to the last run"
         else:
             most = 100 * min(self._lookups, walk_reads(self.records))
-            changed = await self._reads.delta(start, self.records, most)
+            changed = await self._reads.delta(start, self.records, most, page)
             if changed is None:
                 return False
             why = f"{changed} records changed since the last run"
         self._reads.measure_lag(start, now)
         self._choose("delta", why, whole=True)
-        if not await self._reads.count(page if covers else None, now):
+        if not await self._reads.count(page, now):
             await self._walk(page, now, f"only a walk shows what is gone: {self._costs()}")
         return True
+
+    def _start(self) -> int:
+        watermark = self._state.meta.watermark
+        assert watermark is not None
+        return rules.delta_start(watermark, self._margin)
 
     def _reconcile_is_due(self, now: float) -> bool:
         every, walked_at = self._options.policy.reconcile, self._state.meta.walked_at
@@ -234,9 +237,7 @@ class Paths:
         return self.whole and self._state.meta.sorts and self._state.meta.watermark is not None
 
     async def _read_again(self) -> bool:
-        watermark = self._state.meta.watermark
-        assert watermark is not None
-        start = rules.delta_start(watermark, self._margin)
+        start = self._start()
         self._tried_at = now = self._session.wire.now()
         self._writes = self._session.tally.writes
         whole = self.records + self._report.created

@@ -34,6 +34,9 @@ def mirror_pays(lookups: int, records: int, payback: float) -> bool:
     return walk_reads(records) <= payback * (lookups - 1)
 
 
-def follow(lookups: int, records: int) -> Literal["lookup", "walk"]:
-    """With a mirror that cannot be brought up to date by what changed."""
-    return "lookup" if lookups < walk_reads(records) else "walk"
+def follow(lookups: int, records: int, tells: bool) -> Literal["lookup", "walk"]:
+    """With a mirror that what changed cannot bring up to date.
+
+    Where the server tells what changed, a walk makes the next run cheap, and may cost double.
+    """
+    return "walk" if walk_reads(records) <= (2 if tells else 1) * lookups else "lookup"

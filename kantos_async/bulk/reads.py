@@ -90,32 +90,41 @@ class Reads:
 
     # ---- what changed ----------------------------------------------------------------------
 
-    async def delta(self, start: int, whole: int, most: float) -> int | None:
-        """Read what changed from the stamp `start` on, of `whole` records; how many that were.
+    async def delta(
+        self, start: int, whole: int, most: float, newest: Page[Record] | None = None
+    ) -> int | None:
+        """Read what changed from the stamp `start` on; how many records that were.
 
         None where they are more than `most`, or where the server does not tell.
+
+        Args:
+            whole: how many records there are.
+            newest: the probe: what it shows need not be read again.
         """
         pages = KeysetPages(
             self._session, self._options.object_id, by="updated_at", start=moment(start)
         )
-        newest: list[Record] = []
+        reach = newest.data[-1].updated_at if newest else None
         try:
             rows: list[Record] = await anext(pages, [])
             total = pages.total or 0
             if not rules.proves_filter(list(map(self._mirror.stamps, rows)), start, total, whole):
-                self._state.set(filters=False)
                 return None
-            self._state.set(filters=True)
             if total > most:
                 return None
+            last = rows
             while rows:
                 await self.take(rows)
-                newest = rows
+                last = rows
+                if newest is not None and reach is not None and rows[-1].updated_at > reach:
+                    last = newest.data
+                    await self.take(last)
+                    break
                 rows = await anext(pages, [])
         except QueryIgnoredError:
-            self._state.set(sorts=False, filters=False)
+            self._state.set(sorts=False)
             return None
-        self.advance(newest)
+        self.advance(last)
         return total
 
     def measure_lag(self, start: int, now: float) -> None:
@@ -213,15 +222,15 @@ class Reads:
 
     # ---- what is gone ----------------------------------------------------------------------
 
-    async def count(self, page: Page[Record] | None, now: float) -> bool:
+    async def count(self, page: Page[Record], now: float) -> bool:
         """Find what is gone by counting; False where only a walk can tell.
 
         Args:
-            page: the probe, if it reaches below the margin: its own total then counts.
+            page: the probe. If it shows all that is too young to count, its total tells.
             now: the server's time when it was asked for.
         """
         before = rules.settled_before(now, self._policy.margin)
-        if page is not None:
+        if rules.is_settled(micros(page.data[-1].updated_at), before):
             young = sum(not rules.is_settled(micros(record.created_at), before) for record in page)
             if page.pagination.total - young == self._mirror.count(before):
                 return True

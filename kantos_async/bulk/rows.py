@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import string
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -13,7 +14,6 @@ from collections.abc import (
     Mapping,
 )
 from typing import Any, TypeAlias
-from urllib.parse import quote_plus
 
 import anyio.lowlevel
 import msgspec
@@ -33,6 +33,8 @@ Source: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 PER_LOOKUP = 100
 #: Bytes of keys in one look-up: proxies cut off long URLs.
 _URL_BYTES = 5_700
+
+_UNQUOTED = string.ascii_letters.encode() + string.digits.encode() + b"_.-~"
 
 # A temporary table lies in a file that only we can read, and that is gone when we are.
 _TABLES = """
@@ -189,22 +191,21 @@ class Spool:
             raise RowError(f"the row has no value for its key {slug!r}")
         key = key_text(self._schema.type_of(slug), values[slug])
         assert key is not None
-        return key, len(quote_plus(msgspec.json.encode(values[slug]))) + 3
+        text = msgspec.json.encode(values[slug])
+        return key, len(text) + 2 * len(text.translate(None, _UNQUOTED)) + 3
 
     def _encode(self, values: dict[str, Any]) -> tuple[bytes, bytes]:
         schema = self._schema
+        hashes = {slug: fingerprint(schema.type_of(slug), value) for slug, value in values.items()}
         for slug, value in values.items():
-            if (problem := schema.problem(slug, value)) is not None:
+            if (problem := schema.problem(slug, value, hashes[slug])) is not None:
                 raise _UnknownToSchemaError(problem, is_field=schema.lacks(slug))
         for slug in values:
             if slug not in self._places and slug != "id":
                 self._places[slug] = len(self.fields)
                 self.fields.append(slug)
-        hashes = b"".join(
-            fingerprint(schema.type_of(slug), values[slug]) if slug in values else ABSENT
-            for slug in self.fields
-        )
-        return hashes, msgspec.json.encode(values)
+        joined = b"".join([hashes.get(slug, ABSENT) for slug in self.fields])
+        return joined, msgspec.json.encode(values)
 
     def _settle_duplicates(self) -> None:
         """Of two rows with one key one wins, so that their writes never race."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -21,13 +22,18 @@ _COMPUTED = frozenset({"formula", "rollup", "lookup", "autonumber", "auto_number
 _CHOICES = ("stages", "options", "choices")
 
 
-class FieldInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class FieldInfo(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     """One field."""
 
     type: str
     unique: bool = False
     #: The values it may have; empty where that is not known.
     choices: tuple[str, ...] = ()
+
+    @cached_property
+    def marks(self) -> frozenset[bytes]:
+        """The fingerprints of the choices."""
+        return frozenset(fingerprint(self.type, choice) for choice in self.choices)
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -57,16 +63,17 @@ class Schema(msgspec.Struct, frozen=True):
         """Whether there is surely no such field."""
         return bool(self.fields) and slug not in self.fields and slug not in SYSTEM
 
-    def problem(self, slug: str, value: Any) -> str | None:
-        """What is wrong with a value, as far as the schema tells."""
-        if self.lacks(slug):
-            return f"there is no field {slug!r}{did_you_mean(slug, self.fields)}"
+    def problem(self, slug: str, value: Any, mark: bytes) -> str | None:
+        """What is wrong with a value, whose fingerprint is `mark`, as far as the schema tells."""
         field = self.fields.get(slug)
-        if field is None or not field.choices or value in (None, ""):
+        if field is None:
+            if self.lacks(slug):
+                return f"there is no field {slug!r}{did_you_mean(slug, self.fields)}"
             return None
-        known = {fingerprint(field.type, choice) for choice in field.choices}
+        if not field.choices or mark in field.marks or value in (None, ""):
+            return None
         for item in value if isinstance(value, list) else [value]:
-            if fingerprint(field.type, item) not in known:
+            if fingerprint(field.type, item) not in field.marks:
                 hint = did_you_mean(str(item), field.choices)
                 return f"{item!r} is no choice of {slug!r}{hint or _listed(field.choices)}"
         return None

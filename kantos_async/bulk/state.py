@@ -61,9 +61,8 @@ class Meta(msgspec.Struct):
     walked_at: float | None = None
     #: When we last wrote, by the server's clock.
     wrote_at: float | None = None
-    #: Whether the server was seen to sort, and to filter, by `updated_at`.
+    #: Whether the server was seen to sort by `updated_at`.
     sorts: bool = False
-    filters: bool = False
     #: The greatest age at which a write of ours was still invisible to a search, in seconds.
     lag: float = 0.0
     schema: Schema | None = None

@@ -149,9 +149,13 @@ class BulkRun(Run):
         written = 0
         for batch in batches:
             await self._check(batch)
+            settled = self._settled(batch)
             with self._parts.mirror.whole():
                 for row in batch:
-                    written += self._put(pipeline, row)
+                    if row.n in settled:
+                        pipeline.pass_on(_unchanged(row, settled[row.n]))
+                    else:
+                        written += self._put(pipeline, row)
                     if pipeline.halted is not None:
                         return True
             self._loaded = batch[-1].n
@@ -166,6 +170,11 @@ class BulkRun(Run):
             batches.append(batch)
             after = batch[-1].n
         return batches
+
+    def _settled(self, batch: list[Input]) -> dict[int, str]:
+        if self._options.mode == "delete" or self._paths.path == "direct":
+            return {}
+        return self._parts.mirror.settled(batch[0].n, batch[-1].n)
 
     def _put(self, pipeline: Pipeline, row: Input) -> bool:
         """Hand one row to the pipeline; whether it needs a write."""
@@ -218,9 +227,10 @@ class BulkRun(Run):
         """The next rows whose records must be looked at again; marks all up to there as checked."""
         rows: list[Input] = []
         while len(rows) < _BLOCK and (batch := self._parts.spool.take(self._checked)):
+            settled = self._settled(batch)
             for row in batch:
                 self._checked = row.n
-                if self._is_unsure(row, is_old):
+                if row.n not in settled and self._is_unsure(row, is_old):
                     rows.append(row)
                     if len(rows) == _BLOCK:
                         break
@@ -278,7 +288,11 @@ class BulkRun(Run):
         while batch := self._parts.spool.take(after):
             after = batch[-1].n
             await self._paths.look_up([batch])
+            settled = self._settled(batch)
+            counts["unchanged"] += len(settled)
             for row in batch:
+                if row.n in settled:
+                    continue
                 decision = self._decide(row)
                 counts[_expected(decision) if decision else self._refused(row).status] += 1
                 counts["writes"] += decision is not None and decision.writes
@@ -306,6 +320,10 @@ class BulkRun(Run):
         """How long so many requests take at the quota last seen, which is a minute's."""
         limit = self._session.wire.stats().limit
         return None if limit is None else 60.0 * requests / limit
+
+
+def _unchanged(row: Input, record_id: str) -> Outcome:
+    return Outcome(row=row.n, key=row.key, status="unchanged", record_id=record_id)
 
 
 def _expected(decision: Decision) -> Status:
