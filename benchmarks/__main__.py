@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import msgspec
 
 from .figures import Figure
 
-SUBJECTS = ("imports", "decode", "wire", "streams", "doubles", "pacing")
+SUBJECTS = ("imports", "decode", "wire", "streams", "doubles", "bulk", "pacing")
 _PACKAGES = (
     *("kantos-async", "httpx", "httpcore", "aiohttp", "msgspec", "orjson", "anyio", "uvloop"),
     *("openai", "httpx2", "aiolimiter", "hikari", "openapi-python-client", "uvicorn"),
@@ -58,7 +59,9 @@ def _show(figures: list[Figure]) -> None:
     table = Table(*_COLUMNS)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    # Where nobody looks at once, such as in a log, 80 columns are too few.
+    Console(width=None if console.is_terminal else 160).print(table)
 
 
 def main() -> int:
@@ -69,6 +72,7 @@ def main() -> int:
     options = parser.parse_args()
     figures: dict[str, list[Figure]] = {}
     seconds: dict[str, float] = {}
+    broken: list[str] = []
     for subject in options.only or SUBJECTS:
         print(f"{subject} ...", file=sys.stderr, flush=True)
         start = time.perf_counter()
@@ -87,7 +91,7 @@ def main() -> int:
         },
     }
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    return 0
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

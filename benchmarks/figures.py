@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
 import msgspec
 
-__all__ = ["Figure", "cpu", "drive", "in_turns", "median_ratio", "wall"]
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["Figure", "cpu", "drive", "in_turns", "median_ratio", "own_peak", "wall"]
 
 Call = Callable[[], Awaitable[object]]
 
@@ -77,3 +84,15 @@ async def wall(call: Call, calls: int, in_flight: int) -> float:
     start = time.perf_counter()
     await drive(call, calls, in_flight)
     return calls / (time.perf_counter() - start)
+
+
+def own_peak() -> float | None:
+    """MiB that this process held at most; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux: `ru_maxrss` would start from what the parent held
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

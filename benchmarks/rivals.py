@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import time
 from collections import Counter
@@ -120,6 +121,7 @@ async def aiolimiter(url: str, key: str) -> AsyncIterator[Send]:
 @contextlib.asynccontextmanager
 async def hikari(url: str, key: str) -> AsyncIterator[Send]:
     """hikari's bucket, given the reset less `Date` for the header that Kantos does not send."""
+    logging.getLogger("hikari").setLevel(logging.ERROR)
     from hikari.impl.buckets import UNKNOWN_HASH, RESTBucket  # noqa: PLC0415
     from hikari.impl.rate_limits import ManualRateLimiter  # noqa: PLC0415
     from hikari.internal.routes import Route  # noqa: PLC0415

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from statistics import median
 
 import aiohttp
@@ -16,13 +15,8 @@ import orjson
 
 from kantos_async import KantosAsync
 
-from .figures import Figure, in_turns, median_ratio
+from .figures import Figure, in_turns, median_ratio, own_peak
 from .server import PER_PAGE, running
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 KEY = "kantos_benchmark"
 _AHEAD = 4  # pages in flight on both sides: the default of `query`
@@ -122,7 +116,7 @@ async def _peak(base: str, records: int) -> float:
 
 
 async def _memory(base: str, most: int) -> list[Figure]:
-    if resource is None:
+    if own_peak() is None:
         return []
     sides = {f"{records:,} records": await _peak(base, records) for records in (most // 100, most)}
     few, many = sides.values()
@@ -137,20 +131,10 @@ async def _memory(base: str, most: int) -> list[Figure]:
     ]
 
 
-async def _stream_alone(base: str, records: int) -> float:
+async def _stream_alone(base: str, records: int) -> float | None:
     async with KantosAsync(KEY, base_url=base, engine="fast") as k:
         await _ours(k, records)
-    return _own_peak()
-
-
-def _own_peak() -> float:
-    """MiB that this process held at most."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux: `ru_maxrss` would start from what the parent held
-        lines = status.read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return own_peak()
 
 
 async def _measure(quick: bool) -> list[Figure]:
