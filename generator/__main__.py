@@ -7,6 +7,7 @@ import difflib
 import sys
 from pathlib import Path
 
+from .blocking import FILE, BlockingError, blocking_client
 from .render import generate
 from .spec import SpecError, load
 
@@ -20,22 +21,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "kantos_async" / "api")
     parser.add_argument("--check", action="store_true", help="write nothing; print what differs")
     options = parser.parse_args(arguments)
+    handle = check if options.check else write
     try:
-        files = generate(load(options.spec))
-    except SpecError as error:
+        code = handle(generate(load(options.spec)), options.output)
+        package = options.output.parent
+        if (package / "client.py").exists():  # the client that is built on what was generated
+            code |= handle({FILE: blocking_client(package)}, package / "sync", FILE)
+    except (SpecError, BlockingError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if options.check:
-        return check(files, options.output)
-    write(files, options.output)
-    return 0
+    return code
 
 
-def check(files: dict[str, str], output: Path) -> int:
-    """Print how the folder differs from what it should hold; 1 if it does."""
+def check(files: dict[str, str], output: Path, pattern: str = "*.py") -> int:
+    """Print how the folder's generated files differ from what they should be; 1 if they do."""
     present = {
         path.relative_to(output).as_posix(): path.read_text(encoding="utf-8")
-        for path in output.rglob("*.py")
+        for path in output.rglob(pattern)
     }
     difference = [
         line
@@ -51,14 +53,15 @@ def check(files: dict[str, str], output: Path) -> int:
     return 1 if difference else 0
 
 
-def write(files: dict[str, str], output: Path) -> None:
-    """Make the folder hold these modules, and no others."""
-    for path in output.rglob("*.py"):
+def write(files: dict[str, str], output: Path, pattern: str = "*.py") -> int:
+    """Make the folder hold these files, and no others of the pattern; 0."""
+    for path in output.rglob(pattern):
         if path.relative_to(output).as_posix() not in files:
             path.unlink()
     for name, source in files.items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_text(source, encoding="utf-8", newline="\n")
+    return 0
 
 
 if __name__ == "__main__":
