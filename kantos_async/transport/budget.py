@@ -26,6 +26,8 @@ _PROBE = 1.0
 _SAME = 2
 # The length of the documented window, and of the pause while a longer quota is spent.
 _MINUTE = 60.0
+# So many failures to connect in a row (about five seconds) fail whoever waits.
+_UNREACHABLE = 9
 # Windows in a row that are over (in so many seconds) as they are told of, until the headers are
 # no longer believed.
 _STALE = 3
@@ -151,8 +153,9 @@ class Budget:
         time tries, less and less often, and the others keep their attempts.
         """
         self.unused(permit)
-        if permit.sent >= self._unreached_at:
-            self._unreached += 1
+        if permit.sent < self._unreached_at:
+            return
+        self._unreached += 1
         self._unreached_at = now
         if self._unreached > 1:
             self._hold = max(self._hold, now + min(0.02 * 2.0**self._unreached, 1.0))
@@ -254,7 +257,7 @@ class Budget:
     def _refused(self, permit: Permit, words: Words, now: float) -> None:
         if permit.sent >= self._refused_at:
             self._refusals += 1
-        self._refused_at = now
+            self._refused_at = now
         if permit.sent >= self._refused_until:
             # A minute's quota would be back by now. Where some of it is left, one refusal past
             # the reset proves that another limit, a day's, is the one that is spent.
@@ -277,6 +280,11 @@ class Budget:
     def _end(self, late: int) -> float:
         assert self.reset is not None
         return self.clock.surely_past(self.reset) + late + EPSILON
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether connections have failed for some seconds on end."""
+        return self._unreached >= _UNREACHABLE
 
     @property
     def spent(self) -> bool:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from ..errors import RateLimitError, WrongContextError
+from ..errors import APIConnectionError, KantosError, RateLimitError, WrongContextError
 from .budget import Budget, Permit
 from .runtime import Handle, Runtime
 from .words import Words
@@ -59,7 +59,7 @@ class _Ticket:
         self.since = since  # by the line's count of held seconds
         self.held = 0.0
         self.permit: Permit | None = None
-        self.error: RateLimitError | None = None
+        self.error: KantosError | None = None
         self.gone = False
 
 
@@ -123,8 +123,8 @@ class Line:
             if when:
                 if self._held_since is None:
                     self._held_since = now
-                if budget.spent or when - now > self._quota.max_wait:
-                    self._refuse_all(when)
+                if (error := self._hopeless(when, now)) is not None:
+                    self._refuse_all(error)
                 elif when < math.inf:
                     self._wake_at(when)
                 return
@@ -163,29 +163,37 @@ class Line:
                 return ticket
         return None
 
-    def _refuse_all(self, until: float) -> None:
-        """The quota stays spent for too long: say so to everyone, rather than sleep for hours."""
+    def _refuse_all(self, error: Callable[[], KantosError]) -> None:
+        """Tell everyone who waits, rather than let them wait for hours."""
         for ticket in self._queue:
             if not ticket.gone:
-                ticket.error = self._too_long(until)
+                ticket.error = error()
                 ticket.event.set()
         self._queue.clear()
         self.waiting = 0
         self._settle_held()
         self._stop_timer()
 
-    def _too_long(self, until: float) -> RateLimitError:
-        wait = until - self.runtime.now()
-        why = (
-            "the key's quota is spent and refusals outlast its resets (a daily quota?)"
-            if self.budget.spent
-            else f"the quota is back in {wait:.0f} s, beyond max_wait={self._quota.max_wait:g} s"
-        )
-        error = RateLimitError(f"{why}; nothing was sent", status=429, attempts=0)
-        stamp = self.budget.clock.latest(until)
-        if stamp is not None:
-            error.retry_at = datetime.fromtimestamp(stamp, UTC)
-        return error
+    def _hopeless(self, until: float, now: float) -> Callable[[], KantosError] | None:
+        """What to tell those who would wait in vain; None where waiting makes sense."""
+        budget, most = self.budget, self._quota.max_wait
+        if budget.unreachable:
+            return lambda: APIConnectionError("the server cannot be reached", sent=False)
+        if budget.spent:
+            why = "the key's quota is spent and refusals outlast its resets (a daily quota?)"
+        elif until - now > most:
+            why = f"the quota is back in {until - now:.0f} s, beyond max_wait={most:g} s"
+        else:
+            return None
+        stamp = budget.clock.latest(until)
+        retry_at = None if stamp is None else datetime.fromtimestamp(stamp, UTC)
+
+        def refusal() -> RateLimitError:
+            error = RateLimitError(f"{why}; nothing was sent", status=429)
+            error.retry_at = retry_at
+            return error
+
+        return refusal
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
@@ -234,6 +242,7 @@ class Gate:
 
         Raises:
             RateLimitError: the quota stays spent for longer than `Quota.max_wait`.
+            APIConnectionError: connections have failed for some seconds on end.
         """
         line = self._line
         if self.free and (permit := line.admit_now(self)) is not None:

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 
 from ..errors import (
+    APIConnectionError,
     APIError,
     APITimeoutError,
     RateLimitError,
@@ -165,8 +166,8 @@ class Session:
                 permit = await wire.gate.enter()
             else:
                 permit = await self._enter_before(effort.deadline)
-        except (RateLimitError, APITimeoutError) as error:
-            error.method, error.path = call.method, call.path
+        except (RateLimitError, APIConnectionError) as error:
+            error.method, error.path, error.attempts = call.method, call.path, effort.attempts
             self._give_up(call, effort, error)
         effort.attempts += 1
         wire.counts.requests += 1
@@ -220,9 +221,11 @@ class Session:
                 self._give_up(call, effort, failure.error)
         if effort.deadline is not None and wire.now() + wait >= effort.deadline:
             self._give_up(call, effort, failure.error)
-        # A refusal and the settling of a doubt cost nothing: neither can feed a storm.
+        # Neither a refusal, nor a connection that failed, nor the settling of a doubt can feed a
+        # storm: the gate holds everybody after the first two, and the third is rare.
         settling = effort.doubt is not None and self.settler is not None
-        if failure.status != 429 and not settling:
+        never_sent = failure.status is None and failure.effect is Effect.NONE
+        if failure.status != 429 and not never_sent and not settling:
             effort.paid = wire.retry_budget.spend()
             if not effort.paid:
                 self._give_up(call, effort, failure.error)

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from support.virtual import virtual_backend
 from support.worlds import World
 
-from kantos_async import KantosAsync, NotFoundError, Quota, RateLimitError, RetryPolicy
+from kantos_async import (
+    APIConnectionError,
+    KantosAsync,
+    NotFoundError,
+    Quota,
+    RateLimitError,
+    RetryPolicy,
+)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -279,3 +286,41 @@ async def cancelled_at_random(seed: int, limit: int | None, slots: int) -> None:
         assert gate._line.waiting == 0
         assert gate._line.budget.in_flight == 0
         assert world.refused <= (0 if limit is None else 3)
+
+
+async def test_a_listener_that_is_gone_for_a_moment_costs_nobody_all_attempts() -> None:
+    world = World(latency=(0.0, 0.001))
+    policy = RetryPolicy(attempts=3, base=0.01)
+    async with world.client(retry=policy) as k, anyio.create_task_group() as group:
+        for _ in range(500):
+            group.start_soon(get, k)
+        await anyio.sleep(0.005)
+        world.core.faults.set(refused=1)
+        await anyio.sleep(0.05)
+        world.core.faults.clear()
+    assert len([entry for entry in world.core.log if entry.status == 200]) == 500
+
+
+async def test_a_server_that_stays_away_fails_all_within_seconds() -> None:
+    world = World()
+    world.core.faults.set(refused=1)
+    async with world.client() as k:
+        failed: list[APIConnectionError] = []
+
+        async def call() -> None:
+            try:
+                await get(k)
+            except APIConnectionError as error:
+                failed.append(error)
+
+        start = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            for _ in range(500):
+                group.start_soon(call)
+        assert anyio.current_time() - start < 15
+        assert len(failed) == 500
+        assert not any(error.sent for error in failed)
+        assert len(world.core.log) < 100, "one tries for all"
+        world.core.faults.clear()
+        await anyio.sleep(2)
+        await get(k)

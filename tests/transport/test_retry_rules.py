@@ -262,11 +262,12 @@ async def test_an_empty_bucket_stops_a_storm_and_successes_fill_it() -> None:
         await act(k, "GET")
 
 
-async def test_refusals_cost_no_tokens() -> None:
-    engine = ScriptEngine(error(429))
+@pytest.mark.parametrize("step", [error(429), unsent()])
+async def test_refusals_and_failed_connections_cost_no_tokens(step: Step) -> None:
+    engine = ScriptEngine(step)
     async with engine.client(retry=RetryPolicy(attempts=2)) as k:
         for _ in range(3):
-            with pytest.raises(RateLimitError):
+            with pytest.raises((RateLimitError, APIConnectionError)):
                 await act(k, "GET")
         engine.steps = [error(500), record()]
         await act(k, "GET")
