@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -26,10 +27,27 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-# By name, so that a command loads only what it needs itself.
-app.command("kantos_async.cli.demo:demo")
-app.command("kantos_async.cli.objects:objects")
-app.command("kantos_async.cli.sandbox:sandbox")
+#: By module and function, so that a command loads only what it needs itself.
+_COMMANDS = {
+    "Records": (
+        "records:query",
+        "records:get",
+        "records:create",
+        "records:update",
+        "records:delete",
+    ),
+    "Files": ("import_:import_", "export:export"),
+    "Account": ("objects:objects", "objects:describe"),
+    "Development": ("sandbox:sandbox", "demo:demo"),
+}
+for _group, _paths in _COMMANDS.items():
+    for _path in _paths:
+        app.command(f"kantos_async.cli.{_path}", group=_group)
+app.register_install_completion_command(help="Install completion for the shell in use.")
+
+
+# What the library has to say of a command's work, the command says itself.
+logging.getLogger("kantos_async").addHandler(logging.NullHandler())
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -38,6 +56,9 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a letter shows its code, instead of ending the command.
             stream.reconfigure(errors="backslashreplace")
+    if not arguments or arguments[0].startswith("-"):
+        for name in app:
+            app[name]  # the list of commands shows what each says of itself
     try:
         return int(app(arguments) or ExitCode.OK)
     except CycloptsError as error:

@@ -18,6 +18,7 @@ from .exits import ExitCode
 from .output import STANDARD, Output
 from .people import STATUSES, write_csv
 from .progress import Display
+from .quota import quota_left
 
 __all__ = ["demo"]
 
@@ -140,10 +141,10 @@ class Tour:
         async def worker() -> None:
             for item in waiting:
                 await work(item)
-                step.note(f"{self._k.stats.remaining} left of {LIMIT:,}")
                 step.advance()
 
         with self._display.step(title, len(items)) as step:
+            step.note(lambda: quota_left(self._k.stats))
             async with anyio.create_task_group() as group:
                 for _ in range(CONCURRENCY):
                     group.start_soon(worker)

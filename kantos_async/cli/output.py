@@ -20,7 +20,7 @@ from rich.text import Text
 
 from .progress import Bars, Display, Lines, Silent
 
-__all__ = ["STANDARD", "Output"]
+__all__ = ["STANDARD", "Flag", "Output", "printable"]
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -56,12 +56,17 @@ class Output:
     def facts(self, title: str, facts: Mapping[str, Any]) -> None:
         """Print one thing by its properties: a table of two columns, or a JSON object."""
         if self.json:
-            self._print_json({name.replace(" ", "_"): value for name, value in facts.items()})
+            self.document({name.replace(" ", "_"): value for name, value in facts.items()})
             return
         table = Table(title=title, show_header=False, title_justify="left")
         for name, value in facts.items():
             table.add_row(name, _cell(value, justify="right"))
-        Console().print(table)
+        _print(table)
+
+    def counts(self, title: str, facts: Mapping[str, Any]) -> None:
+        """Print facts of which a person wants to see only those that are not 0 or None."""
+        told = facts if self.json else {name: value for name, value in facts.items() if value}
+        self.facts(title, told)
 
     def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print things of one kind, one a line: a table, or a JSON array of objects.
@@ -69,16 +74,23 @@ class Output:
         All rows have the members of the first one.
         """
         if self.json:
-            self._print_json(rows)
+            self.document(rows)
             return
         table = Table(title=title, title_justify="left")
-        for name, value in rows[0].items() if rows else ():
-            table.add_column(name, justify="right" if _is_number(value) else "left")
+        for place, (name, value) in enumerate(rows[0].items() if rows else ()):
+            # Ids come first, and are the last to be cut where the terminal is narrow.
+            justify: Any = "right" if _is_number(value) else "left"
+            table.add_column(name, justify=justify, no_wrap=not place)
         for row in rows:
             table.add_row(*map(_cell, row.values()))
-        Console().print(table if rows else f"{title}: none")
+        _print(table if rows else f"{title}: none")
 
-    def _print_json(self, document: Any) -> None:
+    def show(self, text: Text) -> None:
+        """Print a few lines as they are."""
+        _print(text)
+
+    def document(self, document: Any) -> None:
+        """Print a JSON document, whether or not `--json` asks for it."""
         # Bytes, because JSON is UTF-8 whatever the terminal's encoding.
         sys.stdout.flush()
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
@@ -86,6 +98,22 @@ class Output:
 
 
 STANDARD = Output()
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what could drive the terminal."""
+    return _CONTROL.sub(" ", text)
+
+
+def _print(what: Table | Text | str) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(what)
+
+
+#: Columns of a file or a pipe, which cut nothing.
+_WIDE = 10_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -106,5 +134,5 @@ def _cell(value: Any, justify: Any = None) -> Text:
         case float():
             text = f"{value:,.1f}"
         case _:
-            text = _CONTROL.sub(" ", str(value))
+            text = printable(str(value))
     return Text(text, justify=justify)

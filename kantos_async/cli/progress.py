@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,8 +31,8 @@ class Step(Protocol):
         """Count `by` more pieces as done."""
         ...
 
-    def note(self, text: str) -> None:
-        """Say something short beside the count, such as what is left of the quota."""
+    def note(self, text: Callable[[], str]) -> None:
+        """Say something short beside the count, asked for whenever that is shown."""
         ...
 
 
@@ -54,7 +55,7 @@ class Silent:
     def advance(self, by: int = 1) -> None:
         """Count without a word."""
 
-    def note(self, text: str) -> None:
+    def note(self, text: Callable[[], str]) -> None:
         """Say nothing."""
 
 
@@ -87,22 +88,24 @@ class _Line:
         self._of = "" if total is None else f" of {total:,}"
         self._began = self._shown = lines.now()
         self._done = 0
-        self._note = ""
+        self._note: Callable[[], str] = str
 
     def advance(self, by: int = 1) -> None:
         self._done += by
         now = self._lines.now()
         if now - self._shown >= self._lines.every:
             self._shown = now
-            note = f" ({self._note})" if self._note else ""
+            text = self._note()
+            note = f" ({text})" if text else ""
             self._lines.show(f"{self._title}: {self._done:,}{self._of}{note}")
 
-    def note(self, text: str) -> None:
+    def note(self, text: Callable[[], str]) -> None:
         self._note = text
 
     def finish(self) -> None:
         seconds = self._lines.now() - self._began
-        self._lines.show(f"{self._title}: {self._done:,} in {seconds:.1f} s")
+        done = f"{self._done:,} in " if self._done else ""
+        self._lines.show(f"{self._title}: {done}{seconds:.1f} s")
 
 
 class Bars:
@@ -115,8 +118,10 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             _Rate(),
-            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            _Note(),
             console=console,
+            # Only what is printed to the same terminal must make way for the bars.
+            redirect_stdout=sys.stdout.isatty(),
         )
 
     def __enter__(self) -> Bars:
@@ -129,7 +134,7 @@ class Bars:
     @contextmanager
     def step(self, title: str, total: int | None = None) -> Generator[Step]:
         """Add a bar below those before it."""
-        bar = _Bar(self._progress, self._progress.add_task(title, total=total, note=""))
+        bar = _Bar(self._progress, self._progress.add_task(title, total=total, note=str))
         yield bar
         bar.finish()
 
@@ -139,17 +144,30 @@ class _Bar:
         self._progress = progress
         self._task = task
         self._done = 0
+        self._shown = 0.0
 
     def advance(self, by: int = 1) -> None:
         self._done += by
-        self._progress.update(self._task, completed=self._done)
+        now = time.monotonic()
+        if now - self._shown >= _SHOWN_EVERY:
+            self._shown = now
+            self._progress.update(self._task, completed=self._done)
 
-    def note(self, text: str) -> None:
+    def note(self, text: Callable[[], str]) -> None:
         self._progress.update(self._task, note=text)
 
     def finish(self) -> None:
         # A bar whose total nobody knew is full once its work has ended.
-        self._progress.update(self._task, total=self._done, completed=self._done, note="")
+        self._progress.update(self._task, total=self._done, completed=self._done, note=str)
+
+
+#: An update costs more than a row that is only looked at.
+_SHOWN_EVERY = 0.05
+
+
+class _Note(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["note"](), style="dim")
 
 
 class _Rate(ProgressColumn):

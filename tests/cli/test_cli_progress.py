@@ -23,7 +23,7 @@ def test_lines_tell_the_count_now_and_then_and_the_time_at_the_end(file):
     with Lines(Console(file=file), every=2.0, now=clock).step("Pushing", 3_000) as step:
         for clock.time in (0.5, 1.9, 2.1, 3.0):
             step.advance(400)
-        step.note("12 left")
+        step.note(lambda: "12 left")
         clock.time = 4.5
         step.advance()
     assert file.getvalue().splitlines() == [
@@ -80,7 +80,7 @@ def test_an_interrupted_bar_stays_where_it_was(file, terminal):
     def interrupted() -> None:
         with Bars(terminal) as bars, bars.step("Pushing", 20) as step:
             step.advance(5)
-            step.note("95 left")
+            step.note(lambda: "95 left")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -93,5 +93,5 @@ def test_an_interrupted_bar_stays_where_it_was(file, terminal):
 def test_silence_counts_without_a_word(capsys):
     with Silent().step("Pushing", 3) as step:
         step.advance()
-        step.note("…")
+        step.note(lambda: "…")
     assert capsys.readouterr() == ("", "")
