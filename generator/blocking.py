@@ -34,7 +34,7 @@ AWAITED = {
     "UndoRun": ("result", "Carry it out to the end: the sums."),
 }
 
-#: Arguments of these types are rows: the loop takes them in the thread that gave them.
+#: Arguments of these types are rows: the loop lets the calling thread take them.
 ROWS = frozenset({"AsyncIterable", "Rows"})
 
 _RENAMED = {"__aenter__": "__enter__", "__aexit__": "__exit__", "aclose": "close"}
@@ -46,7 +46,7 @@ _WORDS = [
     (r"any iterable, also an asynchronous one", "any iterable"),
     (
         r" See `Run` for its use\.",
-        "\n\n    with run:\n        for outcome in run: ...  # row by row, in the order of the input"
+        "\n\n    with run:\n        for outcome in run: ...  # row by row, in their order"
         "\n    report = run.result()  # or only the sums"
         "\n\nLeaving early and Ctrl-C let the writes that are under way end, for at most as"
         "\nlong as one request may take; with a state file, the same run again goes on from there.",

@@ -1055,7 +1055,7 @@ class BulkRun(Blocking):
     """Creates, updates or deletes records by the rows of an input.
 
         with run:
-            for outcome in run: ...  # row by row, in the order of the input
+            for outcome in run: ...  # row by row, in their order
         report = run.result()  # or only the sums
 
     Leaving early and Ctrl-C let the writes that are under way end, for at most as

@@ -42,6 +42,10 @@ class _Here(threading.local):
 
 
 _here = _Here()
+#: Within the loop: the mail of the thread that waits for what is being done.
+_caller: contextvars.ContextVar[queue.SimpleQueue[_Errand | None]] = contextvars.ContextVar(
+    "caller"
+)
 
 
 class _Call(Generic[T]):
@@ -65,6 +69,7 @@ class _Call(Generic[T]):
             self._mail.put(None)
 
     async def _run(self) -> None:
+        _caller.set(self._mail)
         try:
             self.ended.set_result(await self._work())
         except asyncio.CancelledError:
@@ -95,17 +100,16 @@ class _Errand:
 
 
 class _Rows(AsyncIterator[T]):
-    """The rows of a plain iterable, taken from it in the thread that gave it."""
+    """The rows of a plain iterable, taken from it in the thread that waits for the call."""
 
     def __init__(self, rows: Iterable[T]) -> None:
         self._rows = iter(rows)
-        self._mail = _here.mail
         self._taken: list[T] = []
 
     async def __anext__(self) -> T:
         if not self._taken:
             errand = _Errand(lambda: list(itertools.islice(self._rows, _ROWS)))
-            self._mail.put(errand)
+            _caller.get().put(errand)
             self._taken = await asyncio.wrap_future(errand.done)
             self._taken.reverse()
         if not self._taken:
@@ -160,7 +164,7 @@ class Portal:
         return item
 
     def rows(self, rows: Any) -> Any:
-        """Rows for the loop: what may only be iterated in its own thread stays in it."""
+        """Rows for the loop: what may block, or knows its thread, is not iterated there."""
         if isinstance(rows, Collection) or not isinstance(rows, Iterable):
             return rows
         return _Rows(rows)

@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_ctrl_c_in_the_midst_of_the_rows_ends_the_call() -> None:
         assert k.records.get("rec_1").id == "rec_1"
 
 
-def test_rows_are_taken_in_the_thread_that_gave_them() -> None:
+def test_rows_are_taken_in_the_thread_that_waits() -> None:
     seen: set[int] = set()
     engine = ScriptEngine(page(RECORD))
     with blocking(engine) as k:
@@ -112,6 +113,10 @@ def test_rows_are_taken_in_the_thread_that_gave_them() -> None:
         taken = k._portal.run(take, k._portal.rows(rows()))
         assert (len(taken), taken[-1]) == (1_201, 1_199)
         assert seen == {threading.get_ident()}
+
+        for_another = k._portal.rows(iter("abc"))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(k._portal.run, take, for_another).result(WAIT) == ["a", "b", "c"]
 
         def broken() -> Any:
             yield 1
