@@ -76,9 +76,12 @@ def main() -> int:
     for subject in options.only or SUBJECTS:
         print(f"{subject} ...", file=sys.stderr, flush=True)
         start = time.perf_counter()
-        figures[subject] = importlib.import_module(f".{subject}", __package__).measure(
-            options.quick
-        )
+        try:
+            module = importlib.import_module(f".{subject}", __package__)
+            figures[subject] = module.measure(options.quick)
+        except Exception:  # what was measured before it is not to be lost
+            traceback.print_exc()
+            broken.append(subject)
         seconds[subject] = round(time.perf_counter() - start, 1)
     _show([figure for found in figures.values() for figure in found])
     report = {

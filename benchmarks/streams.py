@@ -73,8 +73,9 @@ async def _speed(base: str, records: int, rounds: int) -> list[Figure]:
             await k.records.query(_OBJECT)
             start = time.perf_counter()
             async for _ in k.records.query(_OBJECT, prefetch=_AHEAD):
+                took = time.perf_counter() - start
                 break
-            return time.perf_counter() - start
+            return took
 
         async def bare_request() -> float:
             await asyncio.sleep(_REST)
