@@ -202,7 +202,8 @@ def compile_filters(filters: Filter | Mapping[str, Any] | None) -> Mapping[str, 
     if isinstance(filters, Filter):
         return filters.to_dict()
     if isinstance(filters, Mapping):
-        return _plain(filters)
+        plain: dict[str, Any] = _plain(filters)
+        return plain
     raise TypeError(f"filters= takes F conditions or a mapping, not {filters!r}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import anyio
 import attrs
+import msgspec
 
 from .api import records as api
 from .api.models import Pagination, Record
@@ -52,8 +53,7 @@ class Page(Generic[T]):
         return f"<Page {at.page} of {at.total_pages}: {len(self.data)} of {at.total} records>"
 
 
-@attrs.frozen(kw_only=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for, page by page."""
 
     object_id: str

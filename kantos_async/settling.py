@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
 
-from .api.models import Field, Record
-from .api.objects import get_object
+from .api.models import Record
 from .api.records import create_record as send_create
 from .api.records import query_records
 from .errors import ConflictError, KantosError, ResponseDecodeError, UnknownOutcomeError
 from .filters import to_wire
 from .transport.session import Doubt, Session
+
+if TYPE_CHECKING:
+    from .api.models import Field
 
 __all__ = ["create_record"]
 
@@ -131,6 +133,8 @@ class _UniqueField:
         wire = self._session.wire
         kept = wire.kept.get(self._object_id)
         if kept is None or wire.now() - kept[0] > _SCHEMA_AGE:
+            from .api.objects import get_object  # noqa: PLC0415 - a doubt is rare
+
             answer = await get_object(self._session, object_id=self._object_id)
             kept = wire.kept[self._object_id] = (wire.now(), answer.fields or [])
         fields: list[Field] = kept[1]

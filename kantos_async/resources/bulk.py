@@ -230,8 +230,8 @@ class BulkRecords:
         )
 
     def _run(self, rows: Any, **options: Any) -> BulkRun:
-        from ..bulk.policy import Options, SyncPolicy  # noqa: PLC0415 - loads when touched
-        from ..bulk.sync import BulkRun  # noqa: PLC0415
+        from ..bulk.policy import Options, SyncPolicy
+        from ..bulk.sync import BulkRun
 
         if options["policy"] is None:
             options["policy"] = SyncPolicy()

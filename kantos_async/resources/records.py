@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..api import records as api
 from ..api.models import Record
@@ -12,10 +12,12 @@ from ..errors import ResponseDecodeError
 from ..filters import Filter, compile_filters
 from ..paging import PER_PAGE, Query, RecordStream
 from ..settling import create_record
-from ..walks.changes import Changes
-from ..walks.missing import MissingIds
-from ..walks.scan import Scan
 from .bulk import BulkRecords
+
+if TYPE_CHECKING:
+    from ..walks.changes import Changes
+    from ..walks.missing import MissingIds
+    from ..walks.scan import Scan
 
 __all__ = ["Records"]
 
@@ -138,8 +140,9 @@ class Records(BulkRecords):
             async for record in k.records.scan("obj_contacts"): ...
 
         Each record that searches find from the first request to the last comes exactly once, in
-        the order of `by`; those created or deleted meanwhile come once or not at all. Costs about
-        one request for 100 records; two more for each hundred or more that share one stamp.
+        the order of `by`; those created or deleted meanwhile come once or not at all. A walk by
+        `created_at` ends with the server's second at its first answer. It costs about one request
+        for 100 records, and two more wherever more than 100 share one stamp.
         `scan(...).pages()` gives lists of records, a request's worth each.
 
         Args:
@@ -155,6 +158,8 @@ class Records(BulkRecords):
             QueryIgnoredError: while iterating: the server does not filter and sort by it.
             KantosError: while iterating: a record has no value there.
         """
+        from ..walks.scan import Scan
+
         return Scan(self._session, object_id, compile_filters(filters), by=by)
 
     def changes(
@@ -190,6 +195,8 @@ class Records(BulkRecords):
             QueryIgnoredError: while iterating: the server ignores the filter or the sort, so
                 that records would have been missed.
         """
+        from ..walks.changes import Changes
+
         return Changes(self._session, object_id, since=since, until=until, overlap=overlap)
 
     def missing_ids(
@@ -214,4 +221,6 @@ class Records(BulkRecords):
             QueryIgnoredError: while iterating: the server does not filter and sort by
                 `created_at`.
         """
+        from ..walks.missing import MissingIds
+
         return MissingIds(self._session, object_id, known)

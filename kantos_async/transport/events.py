@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 __all__ = [
     "AnswerReceived",
@@ -25,8 +25,7 @@ __all__ = [
 _log = logging.getLogger("kantos_async")
 
 
-@attrs.frozen(kw_only=True)
-class RequestSent:
+class RequestSent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request goes on the wire. `attempt` counts from 1."""
 
     method: str
@@ -34,8 +33,7 @@ class RequestSent:
     attempt: int
 
 
-@attrs.frozen(kw_only=True)
-class AnswerReceived:
+class AnswerReceived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An attempt ended after `seconds`; `status` is None when no answer came."""
 
     method: str
@@ -45,8 +43,7 @@ class AnswerReceived:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class RetryPlanned:
+class RetryPlanned(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The attempt failed for `reason`, and is repeated after `wait` seconds."""
 
     method: str
@@ -56,15 +53,13 @@ class RetryPlanned:
     wait: float
 
 
-@attrs.frozen(kw_only=True)
-class QuotaWaited:
+class QuotaWaited(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call waited `seconds` for quota before it left."""
 
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class GaveUp:
+class GaveUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call failed for good."""
 
     method: str
@@ -77,8 +72,7 @@ Event: TypeAlias = RequestSent | AnswerReceived | RetryPlanned | QuotaWaited | G
 Listener: TypeAlias = Callable[[Event], object]
 
 
-@attrs.define(kw_only=True)
-class Stats:
+class Stats(msgspec.Struct, kw_only=True, gc=False):
     """Counts since the client was made, and the quota as last seen.
 
     Attributes:

@@ -6,7 +6,6 @@ Tests put a loop under it whose time they move, and need nothing else.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import WrongContextError
 
 if TYPE_CHECKING:
+    import asyncio
+
     import trio
 
 __all__ = ["Handle", "Runtime", "current_runtime"]
@@ -60,6 +61,9 @@ class AsyncioRuntime:
     """asyncio, or uvloop."""
 
     def __init__(self) -> None:
+        import asyncio  # noqa: PLC0415 - those who run on it have it, and it takes its time
+
+        self._get_running_loop = asyncio.get_running_loop
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self.sleep = asyncio.sleep
@@ -67,7 +71,7 @@ class AsyncioRuntime:
 
     def is_current(self) -> bool:
         try:
-            return asyncio.get_running_loop() is self._loop
+            return self._get_running_loop() is self._loop
         except RuntimeError:
             return False
 

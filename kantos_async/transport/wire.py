@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-import attrs
+import msgspec
 
 from ..errors import ClientClosedError, WrongContextError
 from .engines import Engine
@@ -148,10 +148,10 @@ class Wire:
     def stats(self) -> Stats:
         """The counts, with the quota as last seen."""
         if self.runtime is None:
-            return attrs.evolve(self.counts)
+            return msgspec.structs.replace(self.counts)
         budget = self._line.budget
         reset = None if budget.reset is None else datetime.fromtimestamp(budget.reset, UTC)
-        return attrs.evolve(
+        return msgspec.structs.replace(
             self.counts,
             limit=budget.limit,
             remaining=budget.remaining,
