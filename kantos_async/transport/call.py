@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
@@ -12,6 +13,9 @@ from msgspec import UNSET, UnsetType
 __all__ = ["UNSET", "Call", "Sender", "UnsetType", "json_param", "segment"]
 
 T = TypeVar("T")
+
+# What ids are made of, and needs no quoting.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True, gc=False):
@@ -46,7 +50,7 @@ def segment(value: str) -> str:
     Raises:
         ValueError: for an empty value, `.` or `..`, which would address another endpoint.
     """
-    if value.isalnum() and value.isascii():
+    if _PLAIN(value):
         return value
     if value in {"", ".", ".."}:
         raise ValueError(f"{value!r} cannot be an id in a path")

@@ -173,6 +173,10 @@ class Wire:
         self.gate.close()
         await self.engine.aclose()
 
+    def abandon(self) -> None:
+        """Count as closed, without the loop, which may have ended; nothing may be open any more."""
+        self._closed = True
+
     def __del__(self) -> None:
         if not self._closed and self.runtime is not None:
             warnings.warn(
