@@ -156,10 +156,10 @@ class Paths:
             if changed is None:
                 return False
             why = f"{changed} records changed since the last run"
-        self._reads.measure_lag(start, now)
         self._choose("delta", why, whole=True)
         if not await self._reads.count(page, now):
             await self._walk(page, now, f"only a walk shows what is gone: {self._costs()}")
+        self._reads.measure_lag(start, now)
         return True
 
     def _start(self) -> int:

@@ -31,8 +31,8 @@ from .wires import BudgetSpentError
 
 __all__ = ["Writer"]
 
-#: Waits before each look for the record that stands in a create's way: searches lag.
-_LOOKS = (0.0, 0.5, 1.0, 2.0)
+#: Waits before each further look for the record that stands in a create's way: searches lag.
+_LOOKS = (0.5, 1.0, 2.0)
 
 #: So many records of one row may turn out to be gone, one after the other.
 _GONE = 3
@@ -73,6 +73,7 @@ class Writer:
 
     async def _write(self, row: Input, decision: Decision) -> Outcome:
         gone: set[str] = set()
+        refused = False
         while True:
             try:
                 return await self._carry_out(row, decision)
@@ -83,8 +84,11 @@ class Writer:
                     raise
                 gone.add(target.id)
                 decision = await self._decide_again(row, gone)
-            except _TakenError as taken:
-                decision = taken.decision
+            except ConflictError as error:
+                if refused or decision.action != "create" or not self._is_about_key(error):
+                    raise
+                refused = True
+                decision = await self._find_taken(row, gone, error)
 
     async def _carry_out(self, row: Input, decision: Decision) -> Outcome:
         if decision.action == "create":
@@ -96,15 +100,28 @@ class Writer:
         return self.conclude(row, decision)
 
     async def _decide_again(self, row: Input, gone: set[str]) -> Decision:
-        for record_id in gone:
-            self._mirror.forget(record_id)
-        decision = self.decide(row)
+        decision = self._decide_without(row, gone)
         if decision.target is None:
             await self._reads.look_up([row])
-            for record_id in gone:
-                self._mirror.forget(record_id)  # searches lag: it may have been shown again
-            decision = self.decide(row)
+            decision = self._decide_without(row, gone)
         return decision
+
+    async def _find_taken(self, row: Input, gone: set[str], error: ConflictError) -> Decision:
+        """A create met a record that has its key: go on with that, or try again if it is gone."""
+        if isinstance(error.existing, Record):
+            self._mirror.told(error.existing)
+        decision = await self._decide_again(row, gone)
+        for pause in _LOOKS:
+            if decision.target is None:
+                await self._session.wire.sleep(pause)
+                decision = await self._decide_again(row, gone)
+        return decision
+
+    def _decide_without(self, row: Input, gone: set[str]) -> Decision:
+        """Decide as if some records were gone: searches lag, and may show them still."""
+        for record_id in gone:
+            self._mirror.forget(record_id)
+        return self.decide(row)
 
     def decide(self, row: Input) -> Decision:
         """What to do about a row, by what is known now."""
@@ -145,10 +162,6 @@ class Writer:
                 raise
             note = "it was created, but the answer to that could not be read"
             return Outcome(row=row.n, key=row.key, status="created", note=note)
-        except ConflictError as error:
-            self._forget_intent(row.key)
-            await self._find_taken(row, error)
-            raise
         except Exception:
             self._forget_intent(row.key)
             raise
@@ -160,24 +173,8 @@ class Writer:
             self._journal.created(known, self._by_slug(known, values))
         return self._outcome(row, "created", known)
 
-    async def _find_taken(self, row: Input, error: ConflictError) -> None:
-        """A create met a duplicate: if that has the row's key, go on with it.
-
-        Raises:
-            _TakenError: it was found.
-        """
-        field = error.details.get("field", self._unique)
-        if self._unique is None or field != self._unique:
-            return
-        if isinstance(error.existing, Record):
-            self._mirror.told(error.existing)
-        for pause in _LOOKS:
-            if pause:
-                await self._session.wire.sleep(pause)
-            decision = self.decide(row)
-            if decision.target is not None:
-                raise _TakenError(decision)
-            await self._reads.look_up([row])
+    def _is_about_key(self, error: ConflictError) -> bool:
+        return self._unique is not None and error.details.get("field", self._unique) == self._unique
 
     def _intend(self, key: str | None) -> None:
         if key is not None:
@@ -265,8 +262,11 @@ class Writer:
         if row.key is None:
             return
         base = merge(self._mirror.base(row.key), row.hashes, before, known.seen, fields)
-        answered = known.key if known.key != row.key else None
-        self._mirror.agree(row.key, base._replace(answered=answered))
+        if not before:
+            # What a create's key came back as is the server's way of writing it. That an update
+            # comes back with another key is somebody's renaming.
+            base = base._replace(answered=known.key if known.key != row.key else None)
+        self._mirror.agree(row.key, base)
 
     def _by_slug(self, known: Known, values: Mapping[str, Any]) -> dict[str, bytes]:
         """What the server made of the written values."""
@@ -285,14 +285,6 @@ class Writer:
     def _outcome(self, row: Input, status: Status, target: Known | None, **more: Any) -> Outcome:
         record_id = None if target is None else target.id
         return Outcome(row=row.n, key=row.key, status=status, record_id=record_id, **more)
-
-
-class _TakenError(Exception):
-    """A create is not needed: a record with the key has been found."""
-
-    def __init__(self, decision: Decision) -> None:
-        super().__init__()
-        self.decision = decision
 
 
 def direct(row: Input, mode: str) -> Decision:
