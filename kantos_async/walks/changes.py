@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -32,7 +32,7 @@ class _Leg:
 
 
 class ChangedPages(KeysetPages):
-    """Pages of records in the order of `updated_at`, up to the server's time at its first answer.
+    """Pages of records in the order of `updated_at`, with a proof that none is missing.
 
     That the API filters and sorts by `updated_at` is not documented, so it is proved on the way:
     from one request to the next, `total` must not fall by more than the records read. Where it
@@ -50,9 +50,7 @@ class ChangedPages(KeysetPages):
         self._leg: _Leg | None = None
 
     async def _follows(self, page: Page[Record]) -> bool:
-        if self._leg is None:
-            self._stop_now()
-        elif not await self._proven(self._leg, page.pagination.total):
+        if self._leg and not await self._proven(self._leg, page.pagination.total):
             return False
         rereads = self._leg.rereads if self._leg and self._leg.start == self._key else 0
         self._leg = _Leg(self._key, page.pagination.total, self._passed(), rereads)
@@ -61,13 +59,6 @@ class ChangedPages(KeysetPages):
     async def _may_end(self) -> bool:
         # The last page was full and reached beyond the stop: prove this leg as well.
         return not self._full or await self._follows(await self._fetch(self._key, 1))
-
-    def _stop_now(self) -> None:
-        wire = self._session.wire
-        now = wire.server_time(wire.now())
-        if now is not None:
-            second = datetime.fromtimestamp(int(now) + 1, UTC)
-            self._stop = second if self._stop is None else min(second, self._stop)
 
     def _passed(self) -> int:
         """How many records were read that have a lesser key than the last."""

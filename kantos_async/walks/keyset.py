@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -18,6 +18,8 @@ __all__ = ["SYSTEM_FIELDS", "KeysetPages", "count", "key_of"]
 
 #: Fields that stand on a record itself, not among its values.
 SYSTEM_FIELDS = frozenset({"id", "created_at", "updated_at", "created_by"})
+
+_TIMES = frozenset({"created_at", "updated_at"})
 
 #: Seconds after a stamp until nothing more appears under it: its second ends, searches catch up.
 _SETTLES = 3.0
@@ -52,6 +54,7 @@ class KeysetPages(AsyncIterator[list[Record]]):
     Each request asks for the records from the last key on, and those seen before are dropped.
     A tie longer than a page is read by page number, from its last page to its first: the past
     only loses records, so that in this order none can slip to a page already read.
+    By a time, the walk ends with the server's second at its first answer.
 
     Every step changes its state after its answer is in, so that a cancelled one can be repeated.
     Nothing runs between two steps.
@@ -60,7 +63,7 @@ class KeysetPages(AsyncIterator[list[Record]]):
         by: the key: `created_at`, `updated_at`, or a field's slug.
         filters: further conditions, in the API's language; none on the key itself.
         start: the least key, inclusive. None: from the beginning.
-        stop: the key to stop at, exclusive. None: to the end.
+        stop: the key to stop at, exclusive. None: no bound of its own.
 
     Attributes:
         total: how many records match from `start` on, by the first answer; None before it.
@@ -128,6 +131,7 @@ class KeysetPages(AsyncIterator[list[Record]]):
         page = await self._fetch(self._key, 1)
         if self.total is None:
             self.total = page.pagination.total
+            self._stop_now()
         if not await self._follows(page):
             return []
         rows = page.data
@@ -143,6 +147,14 @@ class KeysetPages(AsyncIterator[list[Record]]):
         elif last == self._key:
             raise self._ignored("its pages do not advance")
         return self._take(rows)
+
+    def _stop_now(self) -> None:
+        """End with the present second: somebody who writes faster than one reads never ends."""
+        wire = self._session.wire
+        now = wire.server_time(wire.now())
+        if now is not None and self._by in _TIMES:
+            second = datetime.fromtimestamp(int(now) + 1, UTC)
+            self._stop = second if self._stop is None else min(second, self._stop)
 
     async def _follows(self, page: Page[Record]) -> bool:
         """Whether a page continues what was read before; else that is read again."""

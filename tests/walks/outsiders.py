@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from random import Random
 
 import anyio
@@ -88,12 +87,11 @@ class Outsider:
         }
 
 
-def floor(moment: float) -> float:
-    return float(math.floor(moment))
+def coarse_world() -> World:
+    """A server that keeps finer stamps than it shows."""
+    world = World(stamp_digits=6)
+    world.core.records._stamps.digits = 0
+    return world
 
 
-def mapping(core_rows: list[Mapping[str, object]]) -> dict[str, object]:
-    return {str(row["id"]): row["created_at"] for row in core_rows}
-
-
-__all__ = ["EPOCH", "KIND", "Outsider", "floor", "mapping"]
+__all__ = ["EPOCH", "KIND", "Outsider", "coarse_world"]
