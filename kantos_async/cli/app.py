@@ -37,7 +37,7 @@ _COMMANDS = {
         "records:delete",
     ),
     "Files": ("import_:import_", "export:export"),
-    "Account": ("objects:objects", "objects:describe"),
+    "Account": ("objects:objects", "objects:describe", "doctor:doctor"),
     "Development": ("sandbox:sandbox", "demo:demo"),
 }
 for _group, _paths in _COMMANDS.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import KantosAsync
 from .exits import UsageError
 
@@ -15,8 +17,11 @@ def connect(*, read_only: bool = False) -> KantosAsync:
     the machine.
 
     Raises:
-        UsageError: without a key, or with a base URL that is none.
+        UsageError: without a key, or with a key or a base URL that is none.
     """
+    key = os.environ.get("KANTOS_API_KEY", "")
+    if not key.isascii() or not key.isprintable() or key != key.strip():
+        raise UsageError("KANTOS_API_KEY holds what no key does, such as a space or a line break")
     try:
         return KantosAsync(read_only=read_only)
     except ValueError as error:

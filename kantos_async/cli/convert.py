@@ -157,7 +157,8 @@ def _read_number(text: str, decimal: str | None) -> int | float:
         grouped = _GROUPED.fullmatch(whole)
         if grouped and grouped[1] != decimal:
             whole = whole.replace(grouped[1], "")
-        plain = f"{whole}.{fraction}" if fraction else whole
+        # A mark that is left in it is neither: `1.5` under a decimal comma.
+        plain = "" if "." in whole else f"{whole}.{fraction}" if fraction else whole
     if not _NUMBER.fullmatch(plain):
         mark = "comma" if decimal == "," else "point"
         raise ValueError(f"is no number with a decimal {mark}")

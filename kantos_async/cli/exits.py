@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from ..bulk.errors import StateError, SyncStoppedError
 from ..errors import (
     APIConnectionError,
     AuthenticationError,
@@ -43,7 +44,7 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
     match error:
         case KeyboardInterrupt():
             return "interrupted", ExitCode.INTERRUPTED
-        case UsageError() | ReadOnlyError():
+        case UsageError() | ReadOnlyError() | StateError() | SyncStoppedError():
             return _line(error), ExitCode.USAGE
         case KantosError():
             return _line(error) + _advice(error), ExitCode.REFUSED

@@ -137,7 +137,7 @@ class Job:
 
     def _say_where(self, run: Run) -> None:
         report = run.report
-        if report.rows:
+        if report.done:
             why = "--max-requests is reached; " if report.stopped else ""
             self.out.remark(
                 f"{why}{report.done:,} of {report.rows:,} rows are done; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -81,15 +82,16 @@ def time_to_go(requests: float, rate: float, stats: Stats, until_reset: float | 
         stats: the quota as last seen.
         until_reset: seconds until the quota's window ends; None where nobody knows.
     """
-    unhindered = requests / rate
     if stats.limit is None or stats.remaining is None or until_reset is None:
-        return unhindered
-    beyond = requests - stats.remaining
-    if beyond <= 0 or unhindered <= until_reset:
-        return unhindered
-    # All windows but the last are waited out, whatever the rate.
-    windows, last = divmod(beyond, max(stats.limit - stats.others * _WINDOW, 1.0))
-    return until_reset + windows * _WINDOW + min(last / rate, _WINDOW)
+        return requests / rate
+    left = requests - min(stats.remaining, rate * until_reset)
+    if left <= 0:
+        return requests / rate
+    ours = max(stats.limit - stats.others * _WINDOW, 1.0)
+    in_window = min(ours, rate * _WINDOW)
+    # All windows but the last are waited out.
+    windows = math.ceil(left / in_window) - 1
+    return until_reset + windows * _WINDOW + (left - windows * in_window) / rate
 
 
 def short_time(seconds: float) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,13 +35,13 @@ def _served() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(_served: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+def sandbox(_served: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sandbox:
     """A fresh account, which commands find, and a working directory of one's own."""
     _served.reset()
     monkeypatch.setenv("KANTOS_BASE_URL", _served.url)
     monkeypatch.setenv("KANTOS_API_KEY", _served.api_key)
     monkeypatch.chdir(tmp_path)
-    yield _served
+    return _served
 
 
 @pytest.fixture
@@ -90,3 +91,19 @@ def make_object(sandbox: Sandbox) -> Callable[..., str]:
         return made
 
     return make
+
+
+@pytest.fixture
+def spent_after(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[int], Sandbox]]:
+    """Give commands an account whose quota is spent after so many requests, for hours."""
+    with ExitStack() as stack:
+
+        def start(requests: int) -> Sandbox:
+            limited = stack.enter_context(Sandbox(limit=requests, window=86_400.0))
+            monkeypatch.setenv("KANTOS_BASE_URL", limited.url)
+            monkeypatch.setenv("KANTOS_API_KEY", limited.api_key)
+            return limited
+
+        yield start

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kantos_async.bulk.errors import StateError, SyncStoppedError
 from kantos_async.cli.exits import ExitCode, UsageError, explain
 from kantos_async.errors import (
     APIConnectionError,
@@ -25,6 +26,8 @@ def limited() -> RateLimitError:
     [
         (UsageError("no such file"), ExitCode.USAGE, "no such file"),
         (ReadOnlyError("nothing was sent"), ExitCode.USAGE, "nothing was sent"),
+        (StateError("a.state is in use"), ExitCode.USAGE, "a.state is in use"),
+        (SyncStoppedError("too many deletions"), ExitCode.USAGE, "too many deletions"),
         (FileNotFoundError(2, "No such file", "a.csv"), ExitCode.USAGE, "a.csv: No such file"),
         (OSError("address in use"), ExitCode.USAGE, "address in use"),
         (

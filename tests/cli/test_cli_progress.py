@@ -45,7 +45,7 @@ def test_lines_are_not_wrapped_and_their_brackets_are_text(file):
     title = "[bold]" + "long " * 40
     with Lines(Console(file=file, width=40)).step(title):
         pass
-    assert file.getvalue() == f"{title}: 0 in 0.0 s\n"
+    assert file.getvalue() == f"{title}: 0.0 s\n"
 
 
 def test_a_step_that_fails_is_not_reported_as_finished(file):
