@@ -85,6 +85,11 @@ def _positive(_: object, attribute: attrs.Attribute[Any], value: float | None) -
         raise ValueError(f"RetryPolicy({attribute.name}={value!r}): must be above 0 seconds")
 
 
+def _whole(_: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    if not (isinstance(value, int) and value >= 1):
+        raise ValueError(f"RetryPolicy({attribute.name}={value!r}): must be a whole number from 1")
+
+
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How often, and how patiently, a failed call is repeated. Times are in seconds.
@@ -103,17 +108,12 @@ class RetryPolicy:
         ValueError: a setting is out of range; it is named.
     """
 
-    attempts: int = attrs.field(default=5)
+    attempts: int = attrs.field(default=5, validator=_whole)
     base: float = attrs.field(default=0.5, validator=_positive)
     cap: float = attrs.field(default=20.0, validator=_positive)
     deadline: float | None = attrs.field(default=None, validator=_positive)
     patch: bool = True
     rng: Callable[[], float] = attrs.field(default=random.random, repr=False, eq=False)
-
-    @attempts.validator
-    def _check_attempts(self, _: object, value: int) -> None:
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"RetryPolicy(attempts={value!r}): must be a whole number from 1")
 
     def backoff(self, attempt: int) -> float:
         """The wait after the `attempt`-th attempt failed."""

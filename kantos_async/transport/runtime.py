@@ -66,7 +66,7 @@ class AsyncioRuntime:
         self._get_running_loop = asyncio.get_running_loop
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
-        self.sleep = asyncio.sleep
+        self._sleep = asyncio.sleep
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
     def is_current(self) -> bool:
@@ -74,6 +74,9 @@ class AsyncioRuntime:
             return self._get_running_loop() is self._loop
         except RuntimeError:
             return False
+
+    async def sleep(self, seconds: float) -> None:
+        await self._sleep(seconds)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
         return self._loop.call_at(when, callback)

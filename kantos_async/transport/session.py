@@ -100,6 +100,10 @@ class Session:
     read_only: bool = False
     settler: Settler | None = None
 
+    def elsewhere(self, base_url: str) -> Session:
+        """A session that sends to another host: without the key, and at no cost to its quota."""
+        return attrs.evolve(self, wire=self.wire.elsewhere(base_url))
+
     async def send(self, call: Call[T]) -> T:
         """Carry out one call.
 

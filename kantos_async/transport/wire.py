@@ -12,16 +12,32 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..errors import ClientClosedError, WrongContextError
-from .engines import Engine
+from .engines import Engine, Reply, Request
 from .events import Listener, QuotaWaited, Stats, notify
 from .gate import Gate, Line, Quota
 from .jobs import Jobs
 from .retry import RetryBudget
 from .runtime import Runtime, current_runtime
 
-__all__ = ["KeySource", "Wire"]
+__all__ = ["ELSEWHERE", "KeySource", "Wire"]
 
 KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
+
+#: How many requests to another host may be in flight, besides those to the API.
+ELSEWHERE = 4
+
+
+class _Lent:
+    """An engine that stays its owner's to close."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def send(self, request: Request, timeout: float) -> Reply:
+        return await self._engine.send(request, timeout)
+
+    async def aclose(self) -> None:
+        pass
 
 
 class Wire:
@@ -29,7 +45,8 @@ class Wire:
 
     Args:
         base_url: without a slash at its end.
-        key: the API key, or what returns it; then it is asked again once after a 401.
+        key: the API key, or what returns it; then it is asked again once after a 401. None: no
+            key is sent.
         quota: shared by every wire that is given the same object.
         slots: how many requests may be in flight.
         make_engine: makes the engine, in the running loop.
@@ -41,7 +58,7 @@ class Wire:
         self,
         *,
         base_url: str,
-        key: KeySource,
+        key: KeySource | None,
         quota: Quota,
         slots: int,
         make_engine: Callable[[], Engine],
@@ -66,6 +83,7 @@ class Wire:
         self._make_engine = make_engine
         self._user_agent = user_agent
         self._line: Line
+        self._elsewhere: dict[str, Wire] = {}
         self._pid = 0
         self._closed = False
 
@@ -90,6 +108,27 @@ class Wire:
         self.jobs = Jobs(runtime)
         self._pid = os.getpid()
         self.runtime = runtime
+
+    def elsewhere(self, base_url: str) -> Wire:
+        """The wire to another host, which gets no key and has nothing to do with its quota.
+
+        It shares engine, counts and lifetime with this one.
+        """
+        self.check()
+        other = self._elsewhere.get(base_url)
+        if other is None:
+            lent = _Lent(self.engine)
+            other = self._elsewhere[base_url] = Wire(
+                base_url=base_url,
+                key=None,
+                quota=Quota(max_wait=self.max_wait),
+                slots=ELSEWHERE,
+                make_engine=lambda: lent,
+                listener=self.listener,
+                user_agent=self._user_agent,
+            )
+            other.counts = self.counts
+        return other
 
     def _misplaced(self) -> WrongContextError:
         if os.getpid() != self._pid:
@@ -118,22 +157,20 @@ class Wire:
 
     async def read_key(self) -> tuple[dict[str, str], dict[str, str]]:
         """Ask for the key, and build the headers that carry it."""
-        found = self._key if isinstance(self._key, str) else self._key()
-        key = await found if inspect.isawaitable(found) else found
-        if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
-            raise ValueError("the API key must be a non-empty string of printable ASCII")
-        plain = {
-            "Accept": "application/json",
-            "User-Agent": self._user_agent,
-            "X-Api-Key": key,
-        }
+        plain = {"Accept": "application/json", "User-Agent": self._user_agent}
+        if self._key is not None:
+            found = self._key if isinstance(self._key, str) else self._key()
+            key = await found if inspect.isawaitable(found) else found
+            if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
+                raise ValueError("the API key must be a non-empty string of printable ASCII")
+            plain["X-Api-Key"] = key
         self.headers = (plain, {**plain, "Content-Type": "application/json"})
         return self.headers
 
     @property
     def rotates_keys(self) -> bool:
         """Whether asking for the key again can give another one."""
-        return not isinstance(self._key, str)
+        return callable(self._key)
 
     def _held(self, seconds: float) -> None:
         self.counts.quota_waits += 1
@@ -170,12 +207,16 @@ class Wire:
             raise self._misplaced()
         self._closed = True
         await self.jobs.aclose()
+        for other in self._elsewhere.values():
+            await other.aclose()
         self.gate.close()
         await self.engine.aclose()
 
     def abandon(self) -> None:
         """Count as closed, without the loop, which may have ended; nothing may be open any more."""
         self._closed = True
+        for other in self._elsewhere.values():
+            other.abandon()
 
     def __del__(self) -> None:
         if not self._closed and self.runtime is not None:
