@@ -1,0 +1,1 @@
+"""Kantos in other people's tools."""
