@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 import anyio
 import attrs
 import msgspec
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from .api import records as api
 from .api.models import Pagination, Record
@@ -100,7 +102,8 @@ class RecordStream:
         return self._page().__await__()
 
     async def _page(self) -> Page[Record]:
-        return await self._query.fetch(self._session, 1, self._per_page)
+        page = await self._query.fetch(self._session, 1, self._per_page)
+        return page if self._limit is None else _cut(page, self._limit)
 
     def __aiter__(self) -> RecordIterator:
         return RecordIterator(self.pages())
@@ -158,7 +161,8 @@ async def _fill(slot: _Slot, session: Session, query: Query, number: int, per_pa
 class PageIterator(AsyncIterator[Page[Record]]):
     """Fetches a bounded number of pages ahead, and hands them out in order.
 
-    Its tasks end with it: when it is exhausted, closed with `aclose()`, or dropped.
+    Its tasks end with it: when it is exhausted, closed with `aclose()`, or dropped. A step that
+    was cancelled can be repeated.
     """
 
     def __init__(
@@ -190,24 +194,32 @@ class PageIterator(AsyncIterator[Page[Record]]):
             raise StopAsyncIteration
         try:
             page = await self._fetch()
-            self._seen += 1
             self._check_progress(page)
-        except BaseException:
-            self._stop()
+            if self._left is not None:
+                page = _cut(page, self._left)
+            self._last = self._last_after(page)
+            if self._look_ahead():
+                # Records come without a pause, so else these tasks would start when all are taken.
+                await cancel_shielded_checkpoint()
+        except Exception:
+            self._finish()
             raise
-        if not page.data:
-            self._stop()
-            raise StopAsyncIteration
+        except BaseException:
+            self._drop_ahead()
+            raise
+        self._seen += 1
         if self._left is not None:
-            page = self._cut(page, self._left)
             self._left -= len(page)
-        self._look_ahead(page)
+        if self._seen >= self._last:
+            self._finish()
+        if not page.data:
+            raise StopAsyncIteration
         return page
 
     async def aclose(self) -> None:
         """Stop fetching ahead, and wait until that has stopped."""
         jobs = [slot.job for slot in self._ahead if slot.job is not None]
-        self._stop()
+        self._finish()
         for job in jobs:
             await job.ended.wait()
 
@@ -223,22 +235,27 @@ class PageIterator(AsyncIterator[Page[Record]]):
         assert slot.page is not None
         return slot.page
 
-    def _look_ahead(self, page: Page[Record]) -> None:
-        """Start what may be fetched now; stop where the end is known."""
-        self._last = max(page.pagination.total_pages, self._seen)
+    def _last_after(self, page: Page[Record]) -> int:
+        """The number of the last page there is, as far as `page` shows."""
+        seen, at = self._seen + 1, page.pagination
+        if not page.data:
+            return seen
+        last = max(at.total_pages, seen)
         # A full page beyond the last one shows that `total_pages` is wrong: one more look.
-        full = len(page) >= min(self._per_page, page.pagination.per_page or self._per_page)
-        if self._seen >= self._last and full and page.pagination.total_pages < self._seen:
-            self._last = self._seen + 1
+        full = len(page) >= min(self._per_page, at.per_page or self._per_page)
+        if full and at.total_pages < seen:
+            last = seen + 1
         if self._left is not None:
-            wanted = self._seen + -(-self._left // self._per_page)
-            self._last = min(self._last, wanted)
-        if self._seen >= self._last:
-            self._stop()
-            return
+            last = min(last, seen + math.ceil((self._left - len(page)) / self._per_page))
+        return last
+
+    def _look_ahead(self) -> bool:
+        """Start what may be fetched now; whether there was any."""
+        first = self._next
         while len(self._ahead) < self._prefetch and self._next <= self._last:
             self._start(self._next)
             self._next += 1
+        return self._next > first
 
     def _start(self, number: int) -> None:
         slot, session, query, per_page = _Slot(), self._session, self._query, self._per_page
@@ -252,19 +269,19 @@ class PageIterator(AsyncIterator[Page[Record]]):
         if self._repeats >= _REPEATS:
             raise KantosError(
                 f"the server gave the same page {self._repeats + 1} times in a row "
-                f"(asked for page {self._seen} of {self._query.object_id!r}); stopped"
+                f"(asked for page {self._seen + 1} of {self._query.object_id!r}); stopped"
             )
 
-    @staticmethod
-    def _cut(page: Page[Record], left: int) -> Page[Record]:
-        return page if len(page) <= left else Page(page.data[:left], page.pagination)
-
-    def _stop(self) -> None:
+    def _finish(self) -> None:
         self._done = True
+        self._drop_ahead()
+
+    def _drop_ahead(self) -> None:
         for slot in self._ahead:
             if slot.job is not None:
                 slot.job.cancel()
         self._ahead.clear()
+        self._next = self._seen + 1
 
     def __del__(self) -> None:
         for slot in getattr(self, "_ahead", ()):
@@ -289,8 +306,13 @@ class RecordIterator(AsyncIterator[Record]):
             self._records = iter((await self._pages.__anext__()).data)
 
     async def aclose(self) -> None:
-        """Stop fetching ahead, and wait until that has stopped."""
+        """Stop here, and wait until fetching ahead has stopped."""
+        self._records = iter(())
         await self._pages.aclose()
+
+
+def _cut(page: Page[T], most: int) -> Page[T]:
+    return page if len(page) <= most else Page(page.data[:most], page.pagination)
 
 
 def _check(name: str, value: int, least: int, most: int | None) -> None:
