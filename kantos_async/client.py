@@ -17,15 +17,15 @@ from .transport.events import Listener, Stats
 from .transport.gate import Quota
 from .transport.retry import RetryPolicy
 from .transport.session import Session
-from .transport.wire import KeySource, Wire
+from .transport.wire import ELSEWHERE, KeySource, Wire
 
 if TYPE_CHECKING:
     import httpx
 
-    from .api.automations import Automations
     from .api.intake import Intake
     from .api.objects import Objects
     from .api.users import Users
+    from .resources.automations import Automations
 
 __all__ = ["BASE_URL", "KantosAsync"]
 
@@ -85,7 +85,7 @@ class KantosAsync:
             key=_checked_key(api_key),
             quota=quota or Quota(),
             slots=max_concurrency,
-            make_engine=lambda: _engine(engine, http_client, max_concurrency),
+            make_engine=lambda: _engine(engine, http_client, max_concurrency + ELSEWHERE),
             listener=on_event,
             user_agent=f"kantos-async/{__version__}",
         )
@@ -115,7 +115,7 @@ class KantosAsync:
     @cached_property
     def automations(self) -> Automations:
         """Automations. A preview: these endpoints are inferred, not documented."""
-        from .api.automations import Automations
+        from .resources.automations import Automations
 
         return Automations(self._session)
 

@@ -168,4 +168,4 @@ class Change(Struct, omit_defaults=True):
     trigger: Trigger | UnsetType = UNSET
     actions: list[Action] | UnsetType = UNSET
     conditions: Conditions | UnsetType = UNSET
-    active: bool = True
+    active: bool | UnsetType = UNSET

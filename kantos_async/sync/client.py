@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ..api.automations import Automations as AsyncAutomations
     from ..api.intake import Intake as AsyncIntake
     from ..api.models import Record
     from ..api.models.automations import Action, Automation, AutomationRun, Conditions, Trigger
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from ..paging import Page
     from ..paging import PageIterator as AsyncPageIterator
     from ..paging import RecordStream as AsyncRecordStream
+    from ..resources.automations import Automations as AsyncAutomations
     from ..resources.records import Records as AsyncRecords
     from ..transport.call import UnsetType
     from ..transport.engines import Engine, Reply
@@ -577,8 +577,9 @@ class Records(Blocking):
             for record in k.records.scan("obj_contacts"): ...
 
         Each record that searches find from the first request to the last comes exactly once, in
-        the order of `by`; those created or deleted meanwhile come once or not at all. Costs about
-        one request for 100 records; two more for each hundred or more that share one stamp.
+        the order of `by`; those created or deleted meanwhile come once or not at all. A walk by
+        `created_at` ends with the server's second at its first answer. It costs about one request
+        for 100 records, and two more wherever more than 100 share one stamp.
         `scan(...).pages()` gives lists of records, a request's worth each.
 
         Args:
@@ -829,9 +830,9 @@ class Users(Blocking):
 
 
 class Automations(Blocking):
-    """Rules that act when records change, on a schedule, or when called.
+    """The automations of a Kantos account.
 
-    A preview: nothing here is documented.
+    A preview: all but `trigger` goes by endpoints that are inferred, not documented.
     """
 
     _async: AsyncAutomations
@@ -1006,6 +1007,33 @@ class Automations(Blocking):
             ResponseDecodeError: The answer is not what this operation answers.
         """
         return self._portal.run(self._async.runs, automation_id)
+
+    def enable(self, automation_id: str) -> Automation:
+        """Let an automation run: `update` with `active=True`; see there for what may be raised."""
+        return self._portal.run(self._async.enable, automation_id)
+
+    def disable(self, automation_id: str) -> Automation:
+        """Stop an automation: `update` with `active=False`; see there for what may be raised."""
+        return self._portal.run(self._async.disable, automation_id)
+
+    def trigger(self, automation_id: str, payload: Any) -> None:
+        """Start an automation that a webhook starts.
+
+        Endpoint: `POST https://app.kantos.ai/api/webhooks/automation/{automation_id}` (documented).
+        It is on another host than the API, gets no key, and costs nothing of its quota. With a
+        `base_url` of your own the request goes below that.
+
+        Args:
+            automation_id: the automation's id.
+            payload: any JSON; in the automation it is `{{webhook.body}}`.
+
+        Raises:
+            NotFoundError: 404. There is no such automation.
+            APIError: it was refused with another status.
+            APIConnectionError: No answer came, and it was surely not started.
+            UnknownOutcomeError: It may have been started; it was not sent again.
+        """
+        self._portal.run(self._async.trigger, automation_id, payload)
 
 
 class Intake(Blocking):
@@ -1192,7 +1220,8 @@ class MissingIds(Blocking):
 class PageIterator(Blocking):
     """Fetches a bounded number of pages ahead, and hands them out in order.
 
-    Its tasks end with it: when it is exhausted, closed with `close()`, or dropped.
+    Its tasks end with it: when it is exhausted, closed with `close()`, or dropped. A step that
+    was cancelled can be repeated.
     """
 
     _async: AsyncPageIterator
@@ -1214,6 +1243,7 @@ class KeysetPages(Blocking):
     Each request asks for the records from the last key on, and those seen before are dropped.
     A tie longer than a page is read by page number, from its last page to its first: the past
     only loses records, so that in this order none can slip to a page already read.
+    By a time, the walk ends with the server's second at its first answer.
 
     Every step changes its state after its answer is in, so that a cancelled one can be repeated.
     Nothing runs between two steps.
@@ -1222,7 +1252,7 @@ class KeysetPages(Blocking):
         by: the key: `created_at`, `updated_at`, or a field's slug.
         filters: further conditions, in the API's language; none on the key itself.
         start: the least key, inclusive. None: from the beginning.
-        stop: the key to stop at, exclusive. None: to the end.
+        stop: the key to stop at, exclusive. None: no bound of its own.
 
     Attributes:
         total: how many records match from `start` on, by the first answer; None before it.
