@@ -8,6 +8,7 @@ language cannot say is a `TypeError` that tells what to do instead.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,8 +16,9 @@ from typing import Any, NoReturn, TypeAlias
 
 __all__ = ["F", "Field", "Filter", "FilterValue", "compile_filters", "to_wire"]
 
-Scalar: TypeAlias = str | int | float | bool | Decimal | datetime | date | None
-FilterValue: TypeAlias = Scalar
+#: What has an order.
+Ordered: TypeAlias = str | int | float | Decimal | datetime | date
+FilterValue: TypeAlias = Ordered | bool | None
 
 _OPPOSITE = {"$eq": "$ne", "$in": "$nin", "$ne": "$eq", "$nin": "$in"}
 _FLIPPED = {"$gte": "$lt", "$lt": "$gte", "$gt": "$lte", "$lte": "$gt"}
@@ -84,23 +86,28 @@ class Field:
     def _compare(self, operator: str, value: Any) -> Filter:
         return Filter(((self._name, operator, to_wire(value)),))
 
+    def _order(self, operator: str, value: Any) -> Filter:
+        if value is None or isinstance(value, (bool, list, tuple)):
+            raise TypeError(f"F.{self._name}: {value!r} is neither more nor less than anything")
+        return self._compare(operator, value)
+
     def __eq__(self, value: FilterValue) -> Filter:  # type: ignore[override]
         return self._compare("$eq", value)
 
     def __ne__(self, value: FilterValue) -> Filter:  # type: ignore[override]
         return self._compare("$ne", value)
 
-    def __ge__(self, value: FilterValue) -> Filter:
-        return self._compare("$gte", value)
+    def __ge__(self, value: Ordered) -> Filter:
+        return self._order("$gte", value)
 
-    def __gt__(self, value: FilterValue) -> Filter:
-        return self._compare("$gt", value)
+    def __gt__(self, value: Ordered) -> Filter:
+        return self._order("$gt", value)
 
-    def __le__(self, value: FilterValue) -> Filter:
-        return self._compare("$lte", value)
+    def __le__(self, value: Ordered) -> Filter:
+        return self._order("$lte", value)
 
-    def __lt__(self, value: FilterValue) -> Filter:
-        return self._compare("$lt", value)
+    def __lt__(self, value: Ordered) -> Filter:
+        return self._order("$lt", value)
 
     __hash__ = None  # type: ignore[assignment]  # it compares to a filter, not to a bool
 
@@ -124,6 +131,9 @@ class Field:
 
     def __bool__(self) -> NoReturn:
         raise TypeError(f"F.{self._name} is no condition: compare it, or use .empty()")
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise TypeError(f"`in` does not work here: write F.{self._name}.contains({value!r})")
 
     def __repr__(self) -> str:
         return f"F[{self._name!r}]"
@@ -161,6 +171,8 @@ def to_wire(value: Any) -> Any:
     Raises:
         TypeError: the API has no such value; or a datetime without a time zone.
     """
+    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        raise TypeError(f"JSON has no {value!r}, so a filter cannot compare with it")
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, datetime):
@@ -173,6 +185,8 @@ def to_wire(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, (list, tuple)):
         return [to_wire(item) for item in value]
+    if isinstance(value, Field):
+        raise TypeError(f"the API compares with values, not with {value!r}; compare in Python")
     raise TypeError(f"a filter cannot compare with {value!r} ({type(value).__name__})")
 
 
@@ -182,8 +196,9 @@ def _merge(conditions: tuple[tuple[str, str, Any], ...]) -> dict[str, Any]:
     for field, operator, value in conditions:
         operators = seen.setdefault(field, {})
         if operator in operators:
+            name = "equality" if operator == "$eq" else operator
             raise TypeError(
-                f"{operator} stands twice on {field!r}; the API takes each operator once a field"
+                f"{name} stands twice on {field!r}; the API takes each operator once a field"
             )
         operators[operator] = value
         if "$eq" in operators and len(operators) > 1:
