@@ -75,7 +75,7 @@ def kantos_source(
     if since is not None and since.tzinfo is None:
         raise ValueError(f"since={since!r} has no time zone; add one, e.g. .replace(tzinfo=UTC)")
     key = api_key or dlt.secrets.get("sources.kantos.api_key", str)
-    settings = {"base_url": base_url, "read_only": True, **client}
+    settings: dict[str, Any] = {"base_url": base_url, "read_only": True, **client}
     with Kantos(key, **settings) as k:
         definitions = [k.objects.get(object_id) for object_id in _chosen(k, objects)]
     make = partial(KantosAsync, key, **settings)
