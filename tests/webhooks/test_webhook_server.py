@@ -1,16 +1,14 @@
 """The receiver behind a real server: sockets, oversized bodies, slow senders."""
 
-import contextlib
 import hashlib
 import hmac
 import json
 import socket
-import threading
 import time
 
 import httpx
 import pytest
-import uvicorn
+from support.serving import serving
 
 from kantos_async.webhooks import RecordCreated, SQLiteStore, WebhookReceiver
 
@@ -22,32 +20,6 @@ def signed(**data) -> bytes:
     covered = json.dumps(event).encode()
     signature = f"sha256={hmac.new(SECRET.encode(), covered, hashlib.sha256).hexdigest()}"
     return json.dumps({**event, "signature": signature}).encode()
-
-
-class Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield
-
-
-@contextlib.contextmanager
-def serving(app):
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    config = uvicorn.Config(
-        app, log_level="error", lifespan="on", timeout_graceful_shutdown=1, ws="none"
-    )
-    server = Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield listener.getsockname()
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
-    assert not thread.is_alive()
 
 
 @pytest.fixture
