@@ -38,7 +38,7 @@ _COMMANDS = {
     ),
     "Files": ("import_:import_", "export:export"),
     "Account": ("objects:objects", "objects:describe", "doctor:doctor"),
-    "Development": ("sandbox:sandbox", "demo:demo"),
+    "Development": ("sandbox:sandbox", "demo:demo", "webhooks:webhooks"),
 }
 for _group, _paths in _COMMANDS.items():
     for _path in _paths:

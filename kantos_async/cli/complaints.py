@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ __all__ = ["Complaints"]
 
 _REJECTS = [Column(name, "text") for name in ("row", "column", "value", "reason")]
 
-#: So many are said; more would hide what comes after them.
+#: So many of a kind are said; more would hide what comes after them.
 _MOST = 10
 
 
@@ -39,12 +40,12 @@ class Complaints:
         self._path = rejects
         self._rejects: Sink | None = None
         self._files = ExitStack()
-        self._said = 0
+        self._counts: Counter[str] = Counter()
 
     def reject(self, place: int, problem: Problem) -> None:
         """A value that is none of its field's."""
         if self._rejects is None:
-            self.say(f"{self._unit} {place}: {complaint(problem)}")
+            self._say("bad values", f"{self._unit} {place}: {complaint(problem)}")
             return
         column, value, reason = problem
         bad = {"row": place, "column": column, "value": value, "reason": reason}
@@ -53,10 +54,13 @@ class Complaints:
         except OSError as error:
             raise UsageError(f"{self._path}: {error.strerror or error}") from error
 
-    def say(self, text: str) -> None:
-        """Say it on a line of its own, unless enough has been said."""
-        self._said += 1
-        if self._said <= _MOST:
+    def fail(self, text: str) -> None:
+        """A row that could not be written."""
+        self._say("failed rows", text)
+
+    def _say(self, kind: str, text: str) -> None:
+        self._counts[kind] += 1
+        if self._counts[kind] <= _MOST:
             print(printable(text), file=sys.stderr)
 
     def __enter__(self) -> Self:
@@ -73,5 +77,6 @@ class Complaints:
         trace: TracebackType | None,
     ) -> None:
         self._files.close()
-        if self._said > _MOST:
-            print(f"... and {self._said - _MOST:,} more", file=sys.stderr)
+        for what, count in self._counts.items():
+            if count > _MOST:
+                print(f"... and {count - _MOST:,} more {what}", file=sys.stderr)

@@ -37,7 +37,9 @@ async def export(
 
     It walks by key, so that each record comes once, however the data moves meanwhile. The file
     appears under its name when it is complete; `kantos import` reads it again. Costs one request
-    for each 100 records, by `GET /crm/records/query`.
+    for each 100 records.
+
+    Endpoint: `GET /crm/records/query`.
 
     Example: `kantos export contacts --to contacts.parquet --where status=new`
 
@@ -70,7 +72,7 @@ async def export(
         ):
             page: list[Record] = await anext(pages, [])
             pace = Pace(k, pages.total or 0)
-            with display.step(f"Exporting {definition.name}", pages.total) as step:
+            with display.step("Exporting", pages.total) as step:
                 step.note(pace.text)
                 while page:
                     rows = [_row(record) for record in page]

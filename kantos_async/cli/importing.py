@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import attrs
@@ -82,13 +83,13 @@ class Job:
                 async with run:
                     await self._follow(run, stages, results)
             except BaseException:
-                self._say_where(run)
+                self._say_where(run, "")
                 raise
         self._remark(run)
         self._sum_up(run, path)
         report = run.report
         if report.stopped is not None:
-            self._say_where(run)
+            self._say_where(run, "--max-requests is reached: ")
             return ExitCode.STOPPED
         return ExitCode.ROWS_FAILED if report.failed or report.unknown else ExitCode.OK
 
@@ -107,7 +108,7 @@ class Job:
                 self.complaints.reject(place, problem)
             reading.advance()
             yield values
-        comparing = stages.next(f"Comparing with {self.title}")
+        comparing = stages.next("Comparing")
         comparing.note(lambda: quota_left(self.k.stats))
 
     async def _follow(self, run: Run, stages: _Stages, results: Results | None) -> None:
@@ -116,7 +117,7 @@ class Job:
         async for outcome in run:
             if step is None or pace is None:
                 pace = Pace(self.k, run.report.rows)
-                step = stages.next(f"Importing into {self.title}", run.report.rows)
+                step = stages.next("Importing", run.report.rows)
                 step.note(pace.text)
             if outcome.row:
                 pace.done += 1
@@ -124,7 +125,7 @@ class Job:
                 if results is not None:
                     results.take(outcome)
             if outcome.status in {"failed", "unknown"} and not self.intake.is_rejected(outcome):
-                self.complaints.say(f"{self.intake.about(outcome)}: {self.intake.said(outcome)}")
+                self.complaints.fail(f"{self.intake.about(outcome)}: {self.intake.said(outcome)}")
 
     # ---- in the end ------------------------------------------------------------------------
 
@@ -135,10 +136,9 @@ class Job:
         for warning in run.report.warnings:
             self.out.remark(warning)
 
-    def _say_where(self, run: Run) -> None:
+    def _say_where(self, run: Run, why: str) -> None:
         report = run.report
         if report.done:
-            why = "--max-requests is reached; " if report.stopped else ""
             self.out.remark(
                 f"{why}{report.done:,} of {report.rows:,} rows are done; "
                 "the same command goes on with the rest"
@@ -174,8 +174,14 @@ class _Stages:
     def __enter__(self) -> _Stages:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A step that ends by an error must not look as if it had been done.
+        self._open.__exit__(kind, error, trace)
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

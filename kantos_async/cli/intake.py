@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from array import array
 from collections.abc import Iterator
@@ -26,13 +27,13 @@ class Intake:
     numbers that they have here.
 
     Attributes:
-        name: what people call the file.
+        name: what people call the file, without its folder.
         names: the file's columns; complete once all rows have been read.
         rejected: numbers of the rows, from 1, that have a bad value.
     """
 
     def __init__(self, source: Source, columns: Columns, convert: Converter) -> None:
-        self.name = source.name
+        self.name = os.path.basename(source.name)
         self._source = source
         self._columns = columns
         self._convert = convert

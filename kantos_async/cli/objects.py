@@ -15,7 +15,9 @@ __all__ = ["describe", "objects"]
 
 
 async def objects(*, out: Output = STANDARD) -> None:
-    """List the objects of the account: `GET /crm/objects`.
+    """List the objects of the account.
+
+    Endpoint: `GET /crm/objects`.
 
     Example: `kantos objects --json`
 
@@ -29,7 +31,9 @@ async def objects(*, out: Output = STANDARD) -> None:
 
 
 async def describe(object: str, /, *, out: Output = STANDARD) -> None:  # noqa: A002
-    """Show an object's fields: `GET /crm/objects/{object_id}`.
+    """Show an object's fields.
+
+    Endpoint: `GET /crm/objects/{object_id}`.
 
     Example: `kantos describe contacts`
 

@@ -11,7 +11,6 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -19,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 __all__ = ["Bars", "Display", "Lines", "Silent", "Step"]
@@ -115,7 +115,7 @@ class Bars:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
+            _Count(),
             TimeElapsedColumn(),
             _Rate(),
             _Note(),
@@ -135,7 +135,11 @@ class Bars:
     def step(self, title: str, total: int | None = None) -> Generator[Step]:
         """Add a bar below those before it."""
         bar = _Bar(self._progress, self._progress.add_task(title, total=total, note=str))
-        yield bar
+        try:
+            yield bar
+        except BaseException:
+            bar.halt()
+            raise
         bar.finish()
 
 
@@ -156,6 +160,9 @@ class _Bar:
     def note(self, text: Callable[[], str]) -> None:
         self._progress.update(self._task, note=text)
 
+    def halt(self) -> None:
+        self._progress.update(self._task, completed=self._done)
+
     def finish(self) -> None:
         # A bar whose total nobody knew is full once its work has ended.
         self._progress.update(self._task, total=self._done, completed=self._done, note=str)
@@ -165,12 +172,28 @@ class _Bar:
 _SHOWN_EVERY = 0.05
 
 
-class _Note(ProgressColumn):
+class _Count(ProgressColumn):
+    """How many are done, and of how many; nothing where nobody counts."""
+
     def render(self, task: Task) -> Text:
-        return Text(task.fields["note"](), style="dim")
+        of = f"/{task.total:,.0f}" if task.total else ""
+        done = f"{task.completed:,.0f}{of}" if task.completed or of else ""
+        return Text(done, style="progress.download", justify="right")
+
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        seconds = task.finished_time or task.elapsed or 0
-        return Text(f"{task.completed / seconds:,.0f}/s" if seconds else "", style="dim")
+        seconds = task.finished_time or task.elapsed
+        rate = f"{task.completed / seconds:,.0f}/s" if seconds and task.completed else ""
+        return Text(rate, style="dim", justify="right")
+
+
+class _Note(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["note"](), style="dim")
+
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)

@@ -39,7 +39,7 @@ class Pace:
         self._rate = 0.0
 
     def text(self) -> str:
-        """Such as `412 of 1,000 requests left, 3:05 min to go`."""
+        """Such as `quota 412/1,000, 3:05 min left`."""
         stats = self._k.stats
         self._watch(stats.requests)
         left = quota_left(stats)
@@ -48,7 +48,7 @@ class Pace:
             return left
         requests = (self._total - self.done) * sent / self.done
         seconds = time_to_go(requests, self._rate, stats, self._until_reset(stats))
-        to_go = f"{short_time(seconds)} to go"
+        to_go = f"{short_time(seconds)} left"
         return f"{left}, {to_go}" if left else to_go
 
     def _watch(self, requests: int) -> None:
@@ -67,10 +67,10 @@ class Pace:
 
 
 def quota_left(stats: Stats) -> str:
-    """Such as `412 of 1,000 requests left`; nothing where the server does not tell."""
+    """What is left, such as `quota 412/1,000`; nothing where the server does not tell."""
     if stats.limit is None or stats.remaining is None:
         return ""
-    return f"{stats.remaining:,} of {stats.limit:,} requests left"
+    return f"quota {stats.remaining:,}/{stats.limit:,}"
 
 
 def time_to_go(requests: float, rate: float, stats: Stats, until_reset: float | None) -> float:

@@ -37,11 +37,13 @@ async def query(
     fields: str | None = None,
     out: Output = STANDARD,
 ) -> None:
-    """Show records: `GET /crm/records/query`.
+    """Show records.
 
     Conditions are joined by AND. They read `FIELD=VALUE`, `!=`, `<`, `<=`, `>`, `>=`, `~`
     (contains), `in A,B`, `not in A,B`; `FIELD=` asks for empty ones. Times such as `created_at`
     are UTC unless they say otherwise.
+
+    Endpoint: `GET /crm/records/query`.
 
     Example: `kantos query contacts --where 'status in new,contacted' --sort created_at`
 
@@ -77,7 +79,9 @@ async def query(
 
 
 async def get(record_id: str, /, *, out: Output = STANDARD) -> None:
-    """Show one record: `GET /crm/record/{record_id}`.
+    """Show one record.
+
+    Endpoint: `GET /crm/record/{record_id}`.
 
     Example: `kantos get rec_abc123 --json`
 
@@ -95,7 +99,9 @@ async def create(
     *values: str,
     out: Output = STANDARD,
 ) -> None:
-    """Create a record: `POST /crm/record`.
+    """Create a record.
+
+    Endpoint: `POST /crm/record`.
 
     Example: `kantos create contacts 'name=John Doe' email=john@example.com`
 
@@ -114,7 +120,9 @@ async def create(
 
 
 async def update(record_id: str, /, *values: str, out: Output = STANDARD) -> None:
-    """Change the named fields of a record: `PATCH /crm/record/{record_id}`.
+    """Change the named fields of a record.
+
+    Endpoint: `PATCH /crm/record/{record_id}`.
 
     Example: `kantos update rec_abc123 status=qualified phone=`
 
@@ -136,7 +144,9 @@ async def delete(
     yes: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     out: Output = STANDARD,
 ) -> ExitCode:
-    """Delete records: `DELETE /crm/record/{record_id}`. Nothing brings them back.
+    """Delete records; nothing brings them back.
+
+    Endpoint: `DELETE /crm/record/{record_id}`.
 
     Example: `kantos delete rec_abc123 rec_def456 --yes`
 

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -21,19 +22,45 @@ def command(monkeypatch):
     del app["probe"]
 
 
-@pytest.mark.parametrize("name", ["demo", "objects", "sandbox"])
-def test_every_command_explains_itself(capsys, name):
-    assert main([name, "--help"]) == 0
+COMMANDS = (
+    *("query", "get", "create", "update", "delete", "import", "export", "objects", "describe"),
+    *("doctor", "sandbox", "demo", "webhooks listen"),
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_by_an_example(capsys, name):
+    assert main([*name.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Usage: kantos {name}" in out
+    assert f"Example: kantos {name}" in out
     assert "--quiet" in out
 
 
-def test_help_lists_the_commands(capsys):
-    assert main(["--help"]) == 0
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_help_lists_the_commands_with_what_they_do(capsys, words):
+    assert main(words) == 0
     out = capsys.readouterr().out
-    assert "demo" in out
-    assert "sandbox" in out
+    for name in COMMANDS:
+        assert re.search(rf"(?m)^. {name.split()[0]} +[A-Z]", out), name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(shell):
+    script = app.generate_completion(shell=shell)
+    for word in ("describe", "dry-run", "where", "update-only"):
+        assert word in script
+
+
+def test_a_command_loads_only_what_it_needs():
+    code = (
+        "import sys; from kantos_async.cli import main; main(['describe', '--help'])\n"
+        "print([name for name in ('pyarrow', 'openpyxl', 'uvicorn') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=30, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_version(capsys):

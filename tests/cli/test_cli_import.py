@@ -196,11 +196,16 @@ def test_results_of_jsonl_and_results_read_again(kantos, sandbox, leads):
 
 
 def test_many_failures_are_not_a_wall_of_text(kantos, leads):
-    rows = "".join(f"{n}@x.example,x\n" for n in range(50))
-    done = kantos("import", "contacts", leads("email,status\n" + rows), "--key", "email", "--quiet")
+    rows = "".join(f"{n}@x.example,x,\n" for n in range(50))
+    rows += "".join(f"{n}@y.example,new,rec_none\n" for n in range(50))
+    leads("email,status,company\n" + rows)
+    done = kantos("import", "contacts", "leads.csv", "--key", "email", "--quiet")
     assert done.code == 1
-    assert len(done.err.splitlines()) == 11
-    assert done.err.splitlines()[-1] == "... and 40 more"
+    lines = done.err.splitlines()
+    assert len(lines) == 22
+    assert sum("is no choice" in line for line in lines) == 10
+    assert sum("422" in line for line in lines) == 10
+    assert lines[-2:] == ["... and 40 more bad values", "... and 40 more failed rows"]
 
 
 # ---- stopping and going on -----------------------------------------------------------------
@@ -211,7 +216,7 @@ def test_max_requests_stops_and_the_same_command_goes_on(kantos, sandbox, leads)
     words = ("import", "contacts", leads(text), "--key", "email", "--results", "r.csv")
     done = kantos(*words, "--max-requests", "6", "--json")
     assert done.code == 5
-    assert f"--max-requests is reached; {done.json['created']} of 10 rows are done" in done.err
+    assert f"--max-requests is reached: {done.json['created']} of 10 rows are done" in done.err
     assert sum(row["kantos_outcome"] == "not reached" for row in rows_of("r.csv")) == (
         10 - done.json["created"]
     )
