@@ -32,7 +32,7 @@ _SCENES: dict[str, dict[str, float]] = {
 _KINDS = {"aligned": "windows on whole seconds", "first": "windows from the first request"}
 _PHASE = 2.0  # seconds into a window of the aligned kind at which all begin
 _PREPARE = 3.0  # seconds for processes to start
-_GIVE_UP = 1.4  # times what a client needs that wastes nothing; then it is stopped
+_GIVE_UP = 1.25  # times what a client needs that wastes nothing; then it is stopped
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -81,14 +81,14 @@ def _floor(windows: list[_Window], calls: int, settings: Settings, start: float)
     """Seconds that a client takes that wastes nothing: it waits for resets, and then it pours.
 
     It knows only the resets that it is told, and needs as many windows as the quota left to it
-    fills; the pace at which it pours is its own, the fastest that it showed in a full window.
+    fills; the pace at which it pours is its own, the median of its full windows.
     """
     a_window = settings.limit - round(settings.others * settings.window)
     left = calls - min(calls, a_window - settings.spent)
     resets = math.ceil(left / a_window)
     rest = left - (resets - 1) * a_window if resets else calls
     full = [window.ours for window in windows if len(window.ours) > a_window / 2]
-    pace = min(((ours[-1] - ours[0]) / len(ours) for ours in full), default=0.0)
+    pace = median((ours[-1] - ours[0]) / len(ours) for ours in full) if full else 0.0
     if len(windows) < resets:
         return math.inf
     return (windows[resets - 1].reset - start if resets else 0.0) + rest * pace

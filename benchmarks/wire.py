@@ -132,4 +132,4 @@ async def _measure(rounds: int, calls: int) -> list[Figure]:
 
 
 def measure(quick: bool) -> list[Figure]:
-    return asyncio.run(_measure(3 if quick else 9, 200 if quick else 400))
+    return asyncio.run(_measure(3 if quick else 9, 150 if quick else 250))
