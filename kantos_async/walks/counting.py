@@ -130,8 +130,6 @@ class _Search:
                 await self._read(low, high)
                 continue
             edge, mark = await self._probe(moment)
-            if edge.moment >= high.moment:
-                raise _GaveUp  # a page of records that the ledger lacks
             spans += [(low, edge), (mark, high)]
 
     def _middle(self, low: _Mark, high: _Mark) -> datetime | None:

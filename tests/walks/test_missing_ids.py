@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from outsiders import EPOCH, KIND, Outsider, coarse_world
 from support.worlds import World
 
+from kantos_async import InternalServerError, QueryIgnoredError, Reply, Request
 from kantos_async.sandbox import Faults
 
 SEEDS = range(6)
@@ -113,6 +117,53 @@ async def test_stamps_shown_coarser_than_they_are_kept_are_counted_right() -> No
     assert await missing(world, known) == (set(), 1)
     outsider.delete(3)
     assert (await missing(world, known))[0] == set(outsider.died)
+
+
+def misreport(world: World, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let the server change what it answers to counts by creation."""
+    send = world.engine.send
+
+    async def altered(request: Request, timeout: float) -> Reply:
+        reply = await send(request, timeout)
+        if "%24lt" not in request.url:
+            return reply
+        page = msgspec.json.decode(reply.body)
+        change(page)
+        return Reply(reply.status, reply.headers, msgspec.json.encode(page))
+
+    world.engine.send = altered  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("shown", [100, 0])
+async def test_counts_that_are_wrong_end_in_a_walk(shown: int) -> None:
+    world, known = large(2_000)
+
+    def fewer(page: dict[str, Any]) -> None:
+        page["pagination"]["total"] -= 1
+        del page["data"][shown:]
+
+    misreport(world, fewer)
+    found, requests = await missing(world, known)
+    assert found == set()
+    assert requests <= 2 * walk(2_000) + 20
+
+
+async def test_a_server_that_ignores_the_moment_is_found_out() -> None:
+    world, known = large(500)
+    world.core.delete("rec_300")
+    world.core.insert(KIND, [{"name": "new"}] * 200)
+    world.core.faults.set(Faults(ignore_filter=frozenset({"created_at"})))
+    with pytest.raises(QueryIgnoredError):
+        await missing(world, known)
+
+
+async def test_a_get_that_fails_is_raised_as_it_is() -> None:
+    world, known = large(50)
+    for each in known:
+        world.core.delete(each)
+    world.core.faults.next(*["ok"] * 3, *["html"] * 200, path="/crm/record/")
+    with pytest.raises(InternalServerError):
+        await missing(world, known)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -126,6 +126,15 @@ async def test_another_field_may_lead_if_every_record_has_it() -> None:
         await ids(world, F.name < "n0300", by="industry")
 
 
+async def test_another_field_may_have_ties_longer_than_a_page() -> None:
+    world = World()
+    rows = [{"name": "x", "industry": "Glass" if index % 3 else "Iron"} for index in range(700)]
+    made = world.core.insert(KIND, rows)
+    found = await ids(world, by="industry")
+    assert len(found) == 700
+    assert set(found) == set(made)
+
+
 async def test_records_without_the_field_are_noticed_where_no_page_shows_them() -> None:
     # As if this server sorted them behind all others.
     world, _, made = spread(400)
