@@ -39,10 +39,15 @@ class Aim:
         self._relaxed = False  # the window has enough for all who wait
         self._keeper = 0  # the request that was sent as the header's second began
 
-    @property
-    def late(self) -> int:
-        """Seconds by which a window may outlast its header: 1 until it is proven to be 0."""
-        return 1 if self._late is None else self._late
+    def late(self, shared: bool) -> int:
+        """Seconds by which a window is taken to outlast its header.
+
+        One until it is proven to be none. Where others use the key nothing is held back to prove
+        it; there the next probe is sent in time, and finds out at the price of one refusal.
+        """
+        if self._late is None:
+            return 0 if shared else 1
+        return self._late
 
     def new_window(self) -> None:
         """Forget what was planned for the window before."""
@@ -85,8 +90,8 @@ class Aim:
         return self._moments[0]
 
     def sent(self, number: int, now: float, named: float) -> None:
-        """A request leaves within a window that is known."""
-        if self._late is None and now >= named:
+        """A request leaves."""
+        if self._late is None and named <= now < named + 1:
             self._keeper = number
         elif self._moments and now >= self._moments[0]:
             self._moments.popleft()

@@ -117,7 +117,7 @@ class Budget:
         permit = Permit(self._numbers, now)
         if self._unknown(now):
             self._probe = permit
-        elif self.reset is not None:
+        if self.reset is not None:
             self._aim.sent(permit.number, now, self._end(0))
         self.in_flight += 1
         return permit
@@ -226,7 +226,7 @@ class Budget:
         self._counted += 1
         self._word_at = now
         self._see_others(words, now)
-        self.turn = self._end(self._aim.late)
+        self.turn = self._end(self._aim.late(shared=self.others > 0))
         if sent_after:
             self._stale = self._stale + 1 if self.turn < now + _OVER else 0
         self._silent = self._stale >= _STALE

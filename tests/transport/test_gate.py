@@ -85,8 +85,12 @@ async def test_another_program_on_the_key() -> None:
         await burst(k, 1000)
         group.cancel_scope.cancel()
         assert 2 < k.stats.others < 6
-    ours = [e for e in world.core.log if e.status == 429 and not e.path.endswith("obj_deals")]
-    assert len(ours) <= 5
+    ours = [entry for entry in world.core.log if not entry.path.endswith("obj_deals")]
+    assert sum(entry.status == 429 for entry in ours) <= 5
+    firsts: dict[int, float] = {}
+    for entry in ours:
+        firsts.setdefault(int(entry.time // 5), entry.time % 5)
+    assert max(list(firsts.values())[2:]) < 0.9, "no longer a second late"
 
 
 async def test_share_leaves_the_rest_to_others() -> None:
