@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -205,8 +206,8 @@ def test_wrong_arguments_are_told_at_once(
         kantos_source(**arguments)
 
 
-def test_pages_must_be_a_number_from_1(sandbox: Sandbox) -> None:
-    pipeline = dlt.pipeline("none", pipelines_dir="unused")
+def test_pages_must_be_a_number_from_1(sandbox: Sandbox, tmp_path: Path) -> None:
+    pipeline = dlt.pipeline("none", pipelines_dir=str(tmp_path))
     with pytest.raises(ValueError, match="pages=0"):
         load(pipeline, kantos_source(["contacts"]), pages=0)
 
