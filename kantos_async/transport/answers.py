@@ -10,11 +10,11 @@ import msgspec
 from ..errors import APIConnectionError, APIError, APITimeoutError, ResponseDecodeError, error_for
 from .call import Call
 from .codec import decode
-from .engines import EngineFailure, Reply
+from .engines import EngineFailure, Reply, Request
 from .retry import Effect, Failure, of_status
 from .words import Words, retry_after_seconds
 
-__all__ = ["accept", "failed", "refused", "unreadable"]
+__all__ = ["accept", "failed", "refused", "unreadable", "without_key"]
 
 T = TypeVar("T")
 
@@ -62,7 +62,8 @@ def unreadable(call: Call[Any], reply: Reply, error: Exception) -> Failure:
         body=_start(reply),
         done=not read,
     )
-    failure.__cause__ = error
+    if not isinstance(error, UnicodeDecodeError):  # it carries what it could not decode
+        failure.__cause__ = error
     if proves_nothing(reply):
         failure.done = False
         return Failure(Effect.UNKNOWN, True, failure, reply.status)
@@ -83,6 +84,16 @@ def failed(call: Call[Any], failure: EngineFailure, attempts: int) -> Failure:
     error = kind(str(failure), method=call.method, path=call.path, sent=sent, attempts=attempts)
     error.__cause__ = failure
     return Failure(Effect.UNKNOWN if sent else Effect.NONE, True, error)
+
+
+def without_key(reply: Reply, request: Request) -> Reply:
+    """An answer as errors may show it: some servers say which key they refuse."""
+    key = request.headers.get("X-Api-Key", "").encode()
+    values = [reply.body, *(value for _, value in reply.headers)]
+    if not key or not any(key in value for value in values):
+        return reply
+    headers = [(name, value.replace(key, b"***")) for name, value in reply.headers]
+    return Reply(reply.status, headers, reply.body.replace(key, b"***"))
 
 
 def _error(call: Call[Any], reply: Reply, attempts: int) -> APIError:

@@ -19,7 +19,7 @@ from ..errors import (
     ResponseDecodeError,
     UnknownOutcomeError,
 )
-from .answers import UNREADABLE, accept, failed, refused, unreadable
+from .answers import UNREADABLE, accept, failed, refused, unreadable, without_key
 from .budget import Permit
 from .call import UNSET, Call
 from .codec import encode
@@ -154,13 +154,13 @@ class Session:
         wire.gate.answered(permit, words, reply.status)
         self._tell_answer(call, effort, reply.status, permit)
         if not 200 <= reply.status < 300:
-            return refused(call, reply, words, effort.attempts)
+            return refused(call, without_key(reply, request), words, effort.attempts)
         try:
             if cut is not None and call.result is not NoneType:
                 raise ValueError(str(cut)) from cut
             return accept(call, reply)
         except UNREADABLE as error:
-            return unreadable(call, reply, error)
+            return unreadable(call, without_key(reply, request), error)
 
     async def _enter(self, call: Call[Any], effort: _Effort) -> Permit:
         """Pass the gate, before the deadline if there is one."""

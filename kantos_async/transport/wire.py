@@ -27,6 +27,15 @@ KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
 ELSEWHERE = 4
 
 
+class _Key(str):
+    """The API key, unseen where error trackers print the local variables of a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class _Lent:
     """An engine that stays its owner's to close."""
 
@@ -163,7 +172,7 @@ class Wire:
             key = await found if inspect.isawaitable(found) else found
             if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
                 raise ValueError("the API key must be a non-empty string of printable ASCII")
-            plain["X-Api-Key"] = key
+            plain["X-Api-Key"] = _Key(key)
         self.headers = (plain, {**plain, "Content-Type": "application/json"})
         return self.headers
 
