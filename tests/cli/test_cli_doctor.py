@@ -1,8 +1,11 @@
+from functools import partial
+
 import pytest
 
 from kantos_async.cli.quota import short_time, time_to_go
 from kantos_async.sandbox import Sandbox
 from kantos_async.transport.events import Stats
+from kantos_async.transport.retry import RetryPolicy
 
 
 @pytest.fixture
@@ -71,6 +74,7 @@ def test_what_others_spent_is_what_remaining_lost_beyond_our_own():
 )
 def test_what_is_wrong_is_one_line(kantos, monkeypatch, setting, code, said):
     monkeypatch.setenv(*setting.split("=", 1))
+    monkeypatch.setattr("kantos_async.client.RetryPolicy", partial(RetryPolicy, attempts=1))
     done = kantos("doctor", "--seconds", "0")
     assert done.code == code
     assert said in done.err
