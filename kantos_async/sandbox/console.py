@@ -99,9 +99,16 @@ def _plan(body: bytes) -> Faults:
     return plan
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK
+    except ValueError:
+        return False
+
+
 def _check_origin(method: str, headers: Mapping[str, str]) -> None:
     host = headers.get("host", "")
-    if urlsplit(f"//{host}").hostname not in LOOPBACK:
+    if not _is_loopback(host):
         raise Problem(403, "The console answers only to the machine that it runs on")
     site = headers.get("sec-fetch-site", "none")
     origin = headers.get("origin", f"http://{host}")

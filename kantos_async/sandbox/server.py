@@ -14,9 +14,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from .connection import Connection, hang_up_on_the_late
 from .console import LOOPBACK, PREFIX, Console
 from .core import Core
 from .faults import Delivery
@@ -28,27 +28,6 @@ __all__ = ["Server"]
 
 _BODY_LIMIT = 4 * 1024 * 1024
 _REBIND_SECONDS = 5.0
-
-
-class _Connection(HttpToolsProtocol):
-    """One connection that faults can break, below anything that ASGI can express."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["app_state"] = {"connection": self}
-        super().__init__(*args, **kwargs)
-
-    def cut(self, *, flush: bool) -> None:
-        """Break the connection, with or without what was written so far."""
-        self.cycle.disconnected = True
-        if flush:
-            self.transport.close()
-        else:
-            self.transport.abort()
-
-    def is_idle(self) -> bool:
-        """Whether no request is being answered."""
-        # Before the first request there is no cycle, whatever its annotation says.
-        return not self.cycle or self.cycle.response_complete
 
 
 class Server:
@@ -135,9 +114,11 @@ class Server:
             self._loop = runner.get_loop()
             self._loop.run_until_complete(self._listen(listener))
             self._loop.call_soon(ready.set)
-            postman = self._loop.create_task(deliver(self._core))
+            helpers = (deliver(self._core), hang_up_on_the_late(self._state.connections))
+            tasks = [self._loop.create_task(helper) for helper in helpers]
             self._loop.run_forever()
-            postman.cancel()
+            for task in tasks:
+                task.cancel()
             self._loop.run_until_complete(self._shut())
             for connection in list(self._state.connections):
                 connection.transport.abort()
@@ -147,7 +128,7 @@ class Server:
     async def _listen(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: _Connection(config=self._config, server_state=self._state, _loop=loop),
+            lambda: Connection(config=self._config, server_state=self._state, _loop=loop),
             sock=listener,
         )
 
@@ -157,7 +138,7 @@ class Server:
             self._listener = None
             await asyncio.sleep(0)  # uvloop lets go of the socket in its next turn.
         for connection in list(self._state.connections):
-            if isinstance(connection, _Connection) and connection.is_idle():
+            if isinstance(connection, Connection) and connection.is_idle():
                 connection.transport.close()
 
     async def _reopen(self, seconds: float) -> None:
@@ -173,8 +154,11 @@ class Server:
     # ASGI
 
     async def _app(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        connection: _Connection = scope["state"]["connection"]
-        body = await _read(receive)
+        connection: Connection = scope["state"]["connection"]
+        try:
+            body = await _read(receive)
+        except ConnectionError:
+            return
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("latin-1")
@@ -183,7 +167,8 @@ class Server:
             exchange = _too_large()
         elif target.startswith(PREFIX) and self.console:
             exchange = self.console.answer(scope["method"], target, headers, body)
-            return await _deliver(exchange, connection, send)
+            await _deliver(exchange, connection, send)
+            return
         else:
             exchange = self._core.exchange(scope["method"], target, headers, body, connected=True)
         faults = self._core.faults
@@ -200,10 +185,16 @@ class Server:
 
 
 async def _read(receive: Callable[..., Any]) -> bytes | None:
-    """The request's body; None when it is too large."""
+    """The request's body; None when it is too large.
+
+    Raises:
+        ConnectionError: the client went away before its end.
+    """
     parts = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
         parts += message.get("body", b"")
         if len(parts) > _BODY_LIMIT:
             return None
@@ -211,7 +202,7 @@ async def _read(receive: Callable[..., Any]) -> bytes | None:
             return bytes(parts)
 
 
-async def _deliver(exchange: Exchange, connection: _Connection, send: Callable[..., Any]) -> None:
+async def _deliver(exchange: Exchange, connection: Connection, send: Callable[..., Any]) -> None:
     way = exchange.delivery
     if way.headers_after:
         await asyncio.sleep(way.headers_after)
