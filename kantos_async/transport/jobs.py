@@ -18,11 +18,24 @@ class Job:
         self.ended = anyio.Event()
         self._runtime = runtime
         self._handle: Handle | None = None
+        self._begun = False
+        self._stopped = False
 
     def cancel(self) -> None:
         """Stop it; nothing happens when it has ended already."""
-        if self._handle is not None and not self.ended.is_set():
+        self._stopped = True
+        # A task that asyncio cancels before its first step never runs, not even to say it ended.
+        if self._begun and self._handle is not None and not self.ended.is_set():
             self._handle.cancel()
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What the task does."""
+        self._begun = True
+        try:
+            if not self._stopped:
+                await work()
+        finally:
+            self.ended.set()
 
     def cancel_from_anywhere(self) -> None:
         """Stop it soon: for finalisers, which run in any thread and at any moment."""
@@ -42,10 +55,9 @@ class Jobs:
 
         async def run() -> None:
             try:
-                await work()
+                await job.run(work)
             finally:
                 self._running.discard(job)
-                job.ended.set()
 
         self._running.add(job)
         job._handle = self._runtime.spawn(run)

@@ -15,7 +15,7 @@ import pytest
 from kantos_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/retries.md", "docs/quota.md"]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("filters", "quota", "retries", "streams"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
