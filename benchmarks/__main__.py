@@ -16,10 +16,10 @@ import msgspec
 
 from .figures import Figure
 
-SUBJECTS = ("imports", "decode", "wire", "streams", "doubles", "bulk", "pacing")
+SUBJECTS = ("imports", "decode", "wire", "streams", "doubles", "bulk", "cli", "pacing")
 _PACKAGES = (
     *("kantos-async", "httpx", "httpcore", "aiohttp", "msgspec", "orjson", "anyio", "uvloop"),
-    *("openai", "httpx2", "aiolimiter", "hikari", "openapi-python-client", "uvicorn"),
+    *("openai", "httpx2", "aiolimiter", "hikari", "openapi-python-client", "uvicorn", "dlt"),
 )
 _COLUMNS = ("figure", "value", "target", "met", "measured")
 

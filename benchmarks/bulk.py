@@ -87,11 +87,14 @@ async def create_then_patch(k: KantosAsync, rows: Rows) -> None:
     await _each(rows, work)
 
 
+async def _write_batch(k: KantosAsync, batch: Rows, found: dict[str, Any]) -> None:
+    await _each(batch, lambda row: _write(k, row, found.get(row["email"])))
+
+
 async def look_up_hundreds(k: KantosAsync, rows: Rows) -> None:
     for start in range(0, len(rows), 100):
         batch = rows[start : start + 100]
-        found = await _find(k, [row["email"] for row in batch])
-        await _each(batch, lambda row, found=found: _write(k, row, found.get(row["email"])))
+        await _write_batch(k, batch, await _find(k, [row["email"] for row in batch]))
 
 
 _WAYS = {

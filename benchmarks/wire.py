@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import httpx
@@ -29,7 +29,7 @@ Side = Callable[[str], AbstractAsyncContextManager[Call]]
 
 
 @contextlib.asynccontextmanager
-async def ours(base: str, *, engine: str | None = None) -> AsyncIterator[Call]:
+async def ours(base: str, *, engine: Literal["fast"] | None = None) -> AsyncIterator[Call]:
     async with KantosAsync(KEY, base_url=base, engine=engine, max_concurrency=_MOST) as k:
         yield lambda: k.records.get(_RECORD)
 
