@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from ..bulk.errors import StateError, SyncStoppedError
+from ..bulk.wires import BudgetSpentError
 from ..errors import (
     APIConnectionError,
     AuthenticationError,
@@ -46,12 +47,14 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
             return "interrupted", ExitCode.INTERRUPTED
         case UsageError() | ReadOnlyError() | StateError() | SyncStoppedError():
             return _line(error), ExitCode.USAGE
+        case BudgetSpentError():
+            return "--max-requests is reached before all was read", ExitCode.STOPPED
         case KantosError():
             return _line(error) + _advice(error), ExitCode.REFUSED
-        case OSError(filename=str(), strerror=str()):
-            return f"{error.filename}: {error.strerror}", ExitCode.USAGE
         case OSError():
-            return _line(error), ExitCode.USAGE
+            named = isinstance(error.filename, str) and error.strerror
+            line = f"{error.filename}: {error.strerror}" if named else _line(error)
+            return line, ExitCode.USAGE
         case _:
             return None
 

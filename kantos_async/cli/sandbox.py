@@ -9,6 +9,7 @@ from typing import Literal
 from cyclopts.types import NonNegativeInt, Port
 
 from ..sandbox import Sandbox
+from ..sandbox.plans import read_plan
 from .exits import UsageError
 from .output import STANDARD, Output
 
@@ -22,6 +23,7 @@ def sandbox(
     plan: Literal["free", "starter", "professional"] | None = None,
     seed_records: NonNegativeInt = 0,
     db: Path | None = None,
+    faults: Path | None = None,
     out: Output = STANDARD,
 ) -> None:
     """Run an embedded Kantos server until Ctrl-C.
@@ -37,8 +39,13 @@ def sandbox(
         plan: The quota of this plan; without it there is none.
         seed_records: How many invented contacts to start with.
         db: Keep the data in this SQLite file; without it they end with the server.
+        faults: What goes wrong, by a plan in a YAML, JSON or TOML file.
         out: What every command shares.
     """
+    try:
+        wrong = None if faults is None else read_plan(faults)
+    except ValueError as error:
+        raise UsageError(f"--faults {error}") from None
 
     def announce(server: Sandbox) -> None:
         print(f"KANTOS_BASE_URL={server.url}\nKANTOS_API_KEY={server.api_key}", flush=True)
@@ -52,6 +59,7 @@ def sandbox(
             plan=plan,
             seed_records=seed_records,
             database=":memory:" if db is None else db,
+            faults=wrong,
         )
     except (sqlite3.Error, ValueError) as error:
         raise UsageError(f"--db {db}: {error}") from error

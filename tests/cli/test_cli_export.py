@@ -87,6 +87,16 @@ def test_it_walks_by_key(kantos, sandbox):
     assert any("page=2" not in entry.path for entry in sandbox.log[before:])
 
 
+def test_parquet_is_written_piece_by_piece(kantos, sandbox, monkeypatch):
+    monkeypatch.setattr(sinks._Parquet, "_GROUP", 100)
+    rows = [{"name": str(number)} for number in range(250)]
+    sandbox.insert("obj_deals", rows, created_at=LONG_AGO)
+    assert kantos("export", "deals", "--to", "out.parquet").code == 0
+    file = parquet.ParquetFile("out.parquet")
+    assert file.num_row_groups == 3
+    assert len(set(file.read(["name"])["name"].to_pylist())) == 250
+
+
 def test_fields_and_conditions_choose(kantos, deals):
     done = kantos(
         "export", "deals", "--to", "out.jsonl", "--fields", "Value", "--where", "value>=1"

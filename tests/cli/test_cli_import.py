@@ -305,6 +305,13 @@ def test_a_dry_run_shows_deletions(kantos, sandbox, people, leads):
     assert len(sandbox.log) - before == plan["requests"] + 2
 
 
+@pytest.mark.parametrize("way", ["--explain", "--dry-run"])
+def test_a_plan_too_can_stop_at_max_requests(kantos, people, leads, way):
+    done = kantos("import", "contacts", leads(), *MAP, way, "--max-requests", "1")
+    assert done.code == 5
+    assert "--max-requests is reached" in done.err.splitlines()[-1]
+
+
 def test_a_dry_run_that_finds_nothing_ends_with_0(kantos, sandbox, people, leads):
     leads("name,email\nAnn,ann@x.example\n")
     done = kantos("import", "contacts", "leads.csv", "--key", "email", "--dry-run")

@@ -105,3 +105,23 @@ def test_a_database_that_cannot_be_opened_is_one_line(capsys, tmp_path):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert str(tmp_path) in err
+
+
+def test_a_plan_makes_things_go_wrong(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("{error_before: 1.0, seed: 7}")
+    with serving("--faults", str(plan)) as sandbox:
+        assert sandbox.get("/crm/objects").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{drop_affter: 1}", "drop_affter"), ("{drop_after: 2}", "drop_after")]
+)
+def test_a_plan_that_is_none_is_one_line(capsys, tmp_path, content, said):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(content)
+    assert main(["sandbox", "--faults", str(plan)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"kantos: --faults {plan}: ")
+    assert said in err
+    assert err.count("\n") == 1
