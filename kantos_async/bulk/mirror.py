@@ -47,7 +47,7 @@ class Known(NamedTuple):
     created: int
     updated: int
     seen: bytes
-    #: The stamp that the record itself told, until a search shows it too.
+    #: The stamp of a write of ours that no search has shown yet.
     own: int | None
 
 
@@ -87,23 +87,38 @@ class Mirror:
             for record in records:
                 known = self._row_of(record)
                 before = self.get(record.id)
-                verdict = (
-                    rules.Verdict.TAKE
-                    if before is None
-                    else rules.judge(
-                        known.updated, known.seen, (before.updated, before.seen, before.own)
-                    )
-                )
+                verdict = rules.Verdict.TAKE
+                if before is not None:
+                    told = (before.updated, before.seen, before.own)
+                    verdict = rules.judge(known.updated, known.seen, told)
                 if verdict is rules.Verdict.ASK:
                     doubtful.append(record.id)
                 elif verdict is rules.Verdict.TAKE:
                     self._put(known, record)
+                    if before is not None and before.own == known.updated:
+                        self._note_lag(known.updated)
         return doubtful
 
+    def _note_lag(self, own: int) -> None:
+        """A write of ours is shown: how old was it when it was not, as far as we looked?"""
+        meta = self._state.meta
+        lag = (meta.read_at or 0) - own / 1e6 - 1  # stamps are cut to the second
+        if lag > meta.lag:
+            self._state.set(lag=lag)
+
+    def wrote(self, record: Record) -> Known:
+        """Take in the answer to a write of ours."""
+        known = self._row_of(record)
+        known = known._replace(own=known.updated)
+        with self._state.whole():
+            self._put(known, record)
+        return known
+
     def told(self, record: Record) -> Known:
-        """Take in what a record itself told: the answer to a write, or to a GET."""
-        stamp = micros(record.updated_at)
-        known = self._row_of(record)._replace(own=stamp)
+        """Take in the answer to a GET."""
+        known, before = self._row_of(record), self.get(record.id)
+        if before is not None and before.own == known.updated:
+            known = known._replace(own=before.own)
         with self._state.whole():
             self._put(known, record)
         return known
@@ -219,12 +234,6 @@ class Mirror:
             (before,),
         )
         return dict(rows.fetchall())
-
-    def oldest_unseen(self, start: int) -> int | None:
-        """The oldest of our writes from `start` on that no search has shown yet."""
-        row = self._one("SELECT min(own) FROM record WHERE own IS NOT NULL AND own >= ?", start)
-        oldest: int | None = row[0]
-        return oldest
 
     # ---- what the input lacks --------------------------------------------------------------
 

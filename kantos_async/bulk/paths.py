@@ -111,6 +111,7 @@ class Paths:
             self._choose("lookup", f"a mirror would not pay: {self._costs()}")
         if self.whole:
             self._reads.advance(page)
+            self._reads.all_is_read(now)
             if not self.records:
                 self._choose("empty", "the object has no records", whole=True)
         elif mirrored:
@@ -159,7 +160,6 @@ class Paths:
         self._choose("delta", why, whole=True)
         if not await self._reads.count(page, now):
             await self._walk(page, now, f"only a walk shows what is gone: {self._costs()}")
-        self._reads.measure_lag(start, now)
         return True
 
     def _start(self) -> int:
@@ -243,7 +243,7 @@ class Paths:
         whole = self.records + self._report.created
         if await self._reads.delta(start, whole, LARGE) is None:
             return False
-        self._reads.measure_lag(start, self._reads.server_time(now))
+        self._reads.all_is_read(self._reads.server_time(now))
         self._read_at = now
         return True
 

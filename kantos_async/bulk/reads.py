@@ -127,18 +127,14 @@ class Reads:
         self.advance(last)
         return total
 
-    def measure_lag(self, start: int, now: float) -> None:
-        """Note how old our writes are that a search from `start` on should show, and does not."""
-        oldest = self._mirror.oldest_unseen(start)
-        if oldest is None:
-            return
-        lag = now - oldest / 1e6 - 1  # stamps are cut to the second
-        if lag > self._state.meta.lag:
-            self._state.set(lag=lag)
-        if lag > self._policy.margin / 2:
+    def all_is_read(self, now: float) -> None:
+        """All changes up to the server's time `now` were read, as far as searches show them."""
+        self._state.set(read_at=now)
+        lag, margin = self._state.meta.lag, self._policy.margin
+        if lag > margin / 2:
             self._report.warn(
                 f"searches lagged {lag:.1f} s behind our writes; "
-                f"SyncPolicy(margin={self._policy.margin:g}) should be at least twice that"
+                f"SyncPolicy(margin={margin:g}) should be at least twice that"
             )
 
     # ---- everything ------------------------------------------------------------------------
@@ -196,17 +192,18 @@ class Reads:
         await all_of(self._session, [partial(self._ask, record_id) for record_id in stale])
 
     async def _query_keys(self, key: str, values: Sequence[Any]) -> list[Record]:
-        query = Query(object_id=self._options.object_id, filters={key: {"$in": list(values)}})
-        found: list[Record] = []
-        number = 1
-        while True:
-            page = await query.fetch(self._session, number, PER_PAGE)
-            await self.take(page.data)
-            found += page.data
-            # Two records with one key push others off the page.
-            if rules.is_last_page(number, len(page), page.pagination.total):
-                return found
-            number += 1
+        filters = {key: {"$in": list(values)}}
+        object_id = self._options.object_id
+        query = Query(object_id=object_id, filters=filters)
+        page = await query.fetch(self._session, 1, PER_PAGE)
+        await self.take(page.data)
+        found = list(page.data)
+        if page.data and rules.is_cut_off(len(page), page.pagination.total):
+            start = page.data[-1].created_at
+            async for rows in KeysetPages(self._session, object_id, filters=filters, start=start):
+                await self.take(rows)
+                found += rows
+        return found
 
     def _match_folded(self, asked: Mapping[str, Any], found: Iterable[Record]) -> None:
         """Keys that the server finds in another case are the same keys to it."""

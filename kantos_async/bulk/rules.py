@@ -16,7 +16,7 @@ from typing import Any, Protocol
 __all__ = [
     "Verdict",
     "delta_start",
-    "is_last_page",
+    "is_cut_off",
     "is_settled",
     "is_sorted",
     "judge",
@@ -109,9 +109,9 @@ def proves_filter(page: Sequence[_Stamped], start: int, total: int, whole: int) 
     return total < whole and all(record.updated >= start for record in page)
 
 
-def is_last_page(number: int, length: int, total: int) -> bool:
-    """Whether a look-up's pages are all read: two records of one key need more room than one."""
-    return number * 100 >= total or not length
+def is_cut_off(length: int, total: int) -> bool:
+    """Whether a look-up found more than its page holds: several records may have one key."""
+    return length < total
 
 
 def must_ask(created: int, server_now: float) -> bool:

@@ -24,8 +24,8 @@ __all__ = ["FORMAT", "State"]
 FORMAT = 1
 _APPLICATION = 0x4B53594E  # "KSYN"
 
-# record: the mirror. `seen` holds a fingerprint for each managed field; `own` is the stamp of
-#   what the record itself told us (a write's answer, a GET), until a search has shown it too.
+# record: the mirror. `seen` holds a fingerprint for each managed field; `own` is the stamp of our
+#   last write, until a search has shown it.
 # input: for each key what we sent last, and what the server made of it.
 # intent: creates that may be on their way; committed before the create leaves.
 # change: what the last run replaced, for undo.
@@ -36,7 +36,6 @@ CREATE TABLE record (
     seen BLOB NOT NULL, own INTEGER) WITHOUT ROWID;
 CREATE INDEX record_key ON record (key);
 CREATE INDEX record_created ON record (created, id);
-CREATE INDEX record_own ON record (own) WHERE own IS NOT NULL;
 CREATE TABLE input (
     key TEXT PRIMARY KEY, answered TEXT, sent BLOB NOT NULL, echo BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE intent (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
@@ -57,6 +56,8 @@ class Meta(msgspec.Struct):
     fields: list[str] = []
     #: The newest `updated_at` that a search has shown: all before it, less the margin, is known.
     watermark: int | None = None
+    #: When all changes were last read, by the server's clock.
+    read_at: float | None = None
     #: When the whole object was last read, by the server's clock; None: it is not mirrored.
     walked_at: float | None = None
     #: When we last wrote, by the server's clock.

@@ -35,7 +35,7 @@ __all__ = ["Writer"]
 _LOOKS = (0.5, 1.0, 2.0)
 
 #: So many records of one row may turn out to be gone, one after the other.
-_GONE = 3
+_GONE = 5
 
 
 class Writer:
@@ -166,7 +166,7 @@ class Writer:
             self._forget_intent(row.key)
             raise
         with self._state.whole():
-            known = self._mirror.told(record)
+            known = self._mirror.wrote(record)
             self._wrote()
             self._agree(row, known, b"", {self._fields.index(slug) for slug in values})
             self._forget_intent(row.key)
@@ -196,7 +196,7 @@ class Writer:
         changed = {self._fields[place]: given[self._fields[place]] for place in decision.fields}
         record = await self._patch(target.id, changed)
         with self._state.whole():
-            known = self._mirror.told(record)
+            known = self._mirror.wrote(record)
             self._wrote()
             self._agree(row, known, target.seen, set(decision.fields))
             self._journal.updated(known, target, self._by_slug(known, changed))

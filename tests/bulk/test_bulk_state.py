@@ -54,7 +54,8 @@ async def test_an_idle_run_costs_a_look_until_the_sort_is_proven_and_then_one(
     ids = fill(world, rows)
     async with world.client() as k:
         first = await sync(k, rows, state)
-        assert (first.path, first.reads, first.writes) == ("walk", 1 + 1 + 12, 0)
+        assert (first.path, first.writes) == ("walk", 0)
+        assert first.reads <= 1 + 1 + 12  # schema, probe, walk
         unproven = await sync(k, rows, state)
         assert unproven.requests == 1 + 10
         await prove_sort(world, ids[0])
@@ -228,7 +229,7 @@ async def test_when_too_much_seems_to_be_gone_nothing_is_written(tmp_path: Path)
         await sync(k, rows, state)
         for record_id in ids[:200]:
             world.core.delete(record_id)
-        with pytest.raises(SyncStoppedError, match="200 of 300 records .* seem to be gone"):
+        with pytest.raises(SyncStoppedError, match=r"200 of 300 records .* seem to be gone"):
             await sync(k, rows, state)
         assert len(world.core.look(OBJECT)) == 100
         report = await sync(k, rows, state, policy=SyncPolicy(max_vanished=1.0))
@@ -276,10 +277,11 @@ async def test_the_lag_of_searches_is_measured_and_warned_of(tmp_path: Path) -> 
         world.core.store.lag(0)
         world.core.faults.set(search_lag=30.0)
         world.core.look(OBJECT)
-        rows[0]["name"] += "!"
+        for row in rows[:50]:
+            row["name"] += "!"
         await k.records.upsert_many(rows, object_id=OBJECT, key="email", state=state)
         await anyio.sleep(4)
-        policy = SyncPolicy(margin=5)
-        report = await sync(k, rows, state, policy=policy)
-    assert report.lag > 2.5
+        assert (await sync(k, rows, state)).lag == 0.0
+        report = await sync(k, rows, state)
+    assert 2.5 < report.lag < 4
     assert "searches lagged" in report.warnings[-1]

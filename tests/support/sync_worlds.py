@@ -51,7 +51,10 @@ class Variant:
     at_once: int | None = None  # requests in flight
     lag: float = 1.0
     margin: float = 5.0
-    large: bool | None = None
+    size: int | None = None  # how many keys there are
+    rate: float | None = None  # changes by others a second
+    gap: float | None = None  # seconds between two runs
+    deletes: float = 0.15  # the share of deletions among the changes by others
     runs: int = 6
 
 
@@ -140,7 +143,7 @@ class SyncWorld:
         self.margin = variant.margin
         self.conflict = variant.conflict or draw.choice(["ours", "ours", "theirs"])
         self.at_once = variant.at_once or draw.choice([1, 16])
-        self.rate = draw.choice([0.2, 1.0, 5.0, 25.0])
+        self.rate = variant.rate or draw.choice([0.2, 1.0, 5.0, 25.0])
         self.kills = draw.random() < 0.5 if variant.kills is None else variant.kills
         self.forgets = draw.random() < 0.2 if variant.forgetful is None else variant.forgetful
         machines = variant.machines or draw.choice([1, 1, 1, 2])
@@ -152,8 +155,10 @@ class SyncWorld:
         self.faults: list[str] = []
         self.reads = 0
         self.runs = 0
-        large = draw.random() < 0.15 if variant.large is None else variant.large
-        size = draw.choice([300, 450]) if large else draw.choice([0, 40, 120, 150])
+        size = variant.size
+        if size is None:
+            large = draw.random() < 0.15
+            size = draw.choice([300, 450]) if large else draw.choice([0, 40, 120, 150])
         self.pool = [self._key(n) for n in range(max(20, size))]
         self.rows = [self._row(key) for key in draw.sample(self.pool, max(5, size // 2))]
         self.size = size
@@ -195,8 +200,10 @@ class SyncWorld:
     def _grow(self) -> None:
         """The past: records created over some time, often in bursts, some changed later."""
         now = self.core.now()
+        given = {row[self.key]: row for row in self.rows}
         for key in self.draw.sample(self.pool, self.size * 4 // 5):
-            row = self._row(key)
+            row = given.get(key) if self.draw.random() < 0.8 else None
+            row = row or self._row(key)
             moment = now - self.draw.choice([8.0, 9.0, 50.0, 4_000.0, 90_000.0])
             for _ in range(2 if self.key == "name" and self.draw.random() < 0.05 else 1):
                 self.core.insert(self.object_id, [row], moment - self.draw.randrange(3))
@@ -276,8 +283,6 @@ class SyncWorld:
         moved = {key for key, when in self.left.items() if when >= since}
         for row in self.rows:
             key = row[self.key]
-            if statuses[key] in {"failed", "unknown"}:
-                self.faults.append(f"{statuses[key]}: {key}")
             found = by_key.get(key, [])
             if run.lineage is not None and len(found) == 1:
                 values = records[found[0]]["field_values"]
@@ -286,16 +291,21 @@ class SyncWorld:
                         run.lineage.agreed[key, field] = run.start, row[field]
             if key in moved or statuses[key] == "kept":
                 continue
+            if statuses[key] in {"failed", "unknown"}:
+                self.faults.append(f"{statuses[key]}: {key}")
             if not found:
                 self.faults.append(f"missing: {key}")
             elif not any(self._equals(row, records[name], since) for name in found):
                 self.faults.append(f"wrong: {key}")
 
     def _equals(self, row: dict[str, Any], record: dict[str, Any], since: float) -> bool:
-        touched = self.stories[record["id"]].touched
+        story = self.stories[record["id"]]
+        if story.keyed >= since:
+            return True  # what was written to it was meant for the key that it had
+        touched = story.touched
         for field in self.fields:
             if record["field_values"].get(field) != row[field]:
-                when, author = touched.get(field, (0.0, None))
+                when, author = touched.get(field, (story.created, story.author))
                 if author is not None or when < since:
                     return False
         return True
@@ -314,9 +324,9 @@ class SyncWorld:
             try:
                 if lot < 0.15 or not living:
                     self.core.insert(self.object_id, [self._row(self.draw.choice(self.pool))])
-                elif lot < 0.3:
+                elif lot < 0.15 + self.variant.deletes:
                     self.core.delete(self.draw.choice(living))
-                elif lot < 0.33:
+                elif lot < 0.18 + self.variant.deletes:
                     values = {self.key: self.draw.choice(self.pool)}
                     self.core.update(self.draw.choice(living), values)
                 else:
@@ -334,7 +344,7 @@ class SyncWorld:
             last = -1
             for _ in range(self.variant.runs):
                 machine = self.draw.randrange(len(self.lineages))
-                gap = self.draw.choice([0.1, 0.1, 1.0, 10.0, 60.0])
+                gap = self.variant.gap or self.draw.choice([0.1, 0.1, 1.0, 10.0, 60.0])
                 forgets = self.forgets and self.draw.random() < 0.5
                 if forgets:
                     self._forget(machine)
@@ -363,7 +373,7 @@ class SyncWorld:
 
     def _edit_input(self) -> None:
         draw = self.draw
-        for row in draw.sample(self.rows, len(self.rows) * draw.choice([0, 0, 1, 3, 10]) // 10):
+        for row in draw.sample(self.rows, len(self.rows) * draw.choice([0, 0, 1, 1, 10]) // 10):
             field = draw.choice(self.fields)
             row[field] = self._value(field)
         if draw.random() < 0.3:
