@@ -26,7 +26,7 @@ class Field(msgspec.Struct, omit_defaults=True):
     name: str
     slug: str
     type: str
-    position: int
+    position: int = 0
     required: bool = False
     unique: bool = False
     options: dict[str, Any] | None = None

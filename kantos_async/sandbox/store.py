@@ -12,6 +12,7 @@ import random
 import sqlite3
 import weakref
 from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,13 +36,15 @@ CREATE TABLE objects (
 CREATE TABLE records (
     id TEXT PRIMARY KEY, object_id TEXT NOT NULL, created INTEGER NOT NULL,
     updated INTEGER NOT NULL, created_by TEXT NOT NULL, doc TEXT NOT NULL);
-CREATE INDEX records_created ON records (object_id, created, id);
-CREATE INDEX records_updated ON records (object_id, updated, id);
 CREATE TABLE users (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
 CREATE TABLE keys (key TEXT PRIMARY KEY, doc TEXT NOT NULL);
 CREATE TABLE automations (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
 CREATE TABLE runs (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
 CREATE TABLE intake (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+"""
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS records_created ON records (object_id, created, id);
+CREATE INDEX IF NOT EXISTS records_updated ON records (object_id, updated, id);
 """
 
 
@@ -57,6 +60,9 @@ class Store:
     """
 
     def __init__(self, path: str = ":memory:", seed: int | None = None) -> None:
+        if path != ":memory:":
+            # Of all that SQLite makes, only its owner may read: this file, and those beside it.
+            Path(path).touch(mode=0o600)
         # Autocommit, and one connection for all threads: the core's lock orders their calls.
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # Thousands of small worlds are dropped without a word; that is no leak.
@@ -96,6 +102,7 @@ class Store:
             self.db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
             for kind in BUILT_IN:
                 self._write_object(kind)
+        self.db.executescript(_INDEXES)  # which a file made by others may lack
 
     def _load_objects(self) -> None:
         for row in self.db.execute("SELECT id, name, slug, icon, custom, fields FROM objects"):
@@ -103,6 +110,8 @@ class Store:
             self.objects[row[0]] = ObjectType(
                 row[0], row[1], row[2], row[3], bool(row[4]), {f.slug: f for f in fields}
             )
+        for kind in self.objects.values():
+            self._index_unique(kind)
 
     def reset(self) -> None:
         """Back to a fresh account; keys and users stay."""
@@ -137,6 +146,9 @@ class Store:
             "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?)",
             (kind.id, kind.name, kind.slug, kind.icon, kind.custom, fields),
         )
+        self._index_unique(kind)
+
+    def _index_unique(self, kind: ObjectType) -> None:
         for field in kind.fields.values():
             if field.unique:
                 self._index(field.slug)
