@@ -62,10 +62,11 @@ class Job:
 
     async def rehearse(self) -> ExitCode:
         """Show what would change, and write nothing."""
-        with self._stages() as stages:
-            run = Rehearsal(self.k._session, self._rows(stages), self.options)
-            async with run:
+        with ExitStack() as shown:
+            rows = self._rows(shown.enter_context(self._stages()))
+            async with Rehearsal(self.k._session, rows, self.options) as run:
                 plan = await run.explain()
+                shown.close()  # changes are printed as they are found
                 changed = await show_changes(run, self.out, _facts(plan))
         self._remark(run)
         if changed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -120,8 +119,8 @@ class Bars:
             _Rate(),
             _Note(),
             console=console,
-            # Only what is printed to the same terminal must make way for the bars.
-            redirect_stdout=sys.stdout.isatty(),
+            # Results are printed when the bars have ended.
+            redirect_stdout=False,
         )
 
     def __enter__(self) -> Bars:

@@ -9,6 +9,7 @@ from typing import Literal
 from cyclopts.types import NonNegativeInt, Port
 
 from ..sandbox import Sandbox
+from ..sandbox.console import LOOPBACK
 from ..sandbox.plans import read_plan
 from .exits import UsageError
 from .output import STANDARD, Output
@@ -50,6 +51,8 @@ def sandbox(
     def announce(server: Sandbox) -> None:
         print(f"KANTOS_BASE_URL={server.url}\nKANTOS_API_KEY={server.api_key}", flush=True)
         out.remark("The sandbox is ready. Ctrl-C ends it.")
+        if host not in LOOPBACK:
+            out.remark(f"Others can reach {host}.")
 
     try:
         Sandbox.run(
