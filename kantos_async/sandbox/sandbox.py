@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from typing import Any, Literal, Self
 
 import anyio.to_thread
 
+from .console import LOOPBACK
 from .core import Core, Entry
 from .faults import FaultPlan, Faults
 from .outbox import Parcel
@@ -22,6 +24,8 @@ from .seeds import contacts
 from .server import Server
 
 __all__ = ["Sandbox"]
+
+log = logging.getLogger("kantos_async.sandbox")
 
 
 class Sandbox:
@@ -45,7 +49,7 @@ class Sandbox:
         stamp_digits: decimals of a second in `created_at` and `updated_at`: 0, 3 or 6.
         webhook_secret: what the signatures of webhooks are made with.
         seed: makes ids, and the records that `seed_records` asks for, repeatable.
-        host: where to bind; anything but loopback lets others in.
+        host: where to bind; anything but loopback lets others in, and a warning is logged.
         port: 0 for any free one.
 
     Raises:
@@ -103,6 +107,8 @@ class Sandbox:
         except OSError:
             self.core.close()
             raise
+        if self._host not in LOOPBACK:
+            log.warning("this sandbox listens on %s: others can reach it", self._host)
 
     def stop(self) -> None:
         """Stop serving and close the database."""

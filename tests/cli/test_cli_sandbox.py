@@ -66,6 +66,13 @@ def test_ctrl_c_and_sigterm_end_it_cleanly(number):
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_it_says_so_where_others_might_reach_it():
+    with serving("--host", "127.0.0.2") as sandbox:
+        sandbox.send_signal(signal.SIGTERM)
+        assert "Others can reach 127.0.0.2." in sandbox.communicate(timeout=10)[1]
+
+
 @needs_signals
 def test_a_file_keeps_the_data_and_quiet_says_nothing_more(tmp_path):
     file = str(tmp_path / "kantos.sqlite")

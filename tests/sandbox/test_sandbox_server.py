@@ -203,6 +203,18 @@ def test_it_stops_with_a_connection_open_and_an_answer_pending() -> None:
     raw.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+@pytest.mark.parametrize(("host", "warns"), [("127.0.0.1", False), ("127.0.0.2", True)])
+def test_it_says_so_where_others_might_reach_it(
+    caplog: pytest.LogCaptureFixture, host: str, warns: bool
+) -> None:
+    with Sandbox(host=host) as sandbox:
+        assert httpx.get(sandbox.url).status_code == 401
+        console = sandbox.url.removesuffix("/api") + "/_sandbox"
+        assert httpx.get(console).status_code == (401 if warns else 200), "no console there"
+    assert ("others can reach it" in caplog.text) is warns
+
+
 def test_a_taken_port_is_an_error(sandbox: Sandbox) -> None:
     port = httpx.URL(sandbox.url).port
     second = Sandbox(port=port or 0)
