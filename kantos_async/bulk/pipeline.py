@@ -129,11 +129,11 @@ class Pipeline:
         """Let what has been started end, for so many seconds; then stop it."""
         with anyio.move_on_after(seconds, shield=True):
             while self._jobs:
-                await next(iter(self._jobs)).ended.wait()
+                await next(iter(self._jobs)).wait()
         with anyio.CancelScope(shield=True):
             for job in list(self._jobs):
                 job.cancel()
-                await job.ended.wait()
+                await job.wait()
 
     def abandon(self, when_idle: Callable[[], None]) -> None:
         """Nobody will take anything out: start nothing more, and tell when all has ended."""

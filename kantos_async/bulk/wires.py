@@ -93,7 +93,7 @@ async def all_of(session: Session, works: Sequence[Callable[[], Awaitable[None]]
     jobs = [session.wire.jobs.start(worker) for _ in range(min(slots, len(left)))]
     try:
         for job in jobs:
-            await job.ended.wait()
+            await job.wait()
     except BaseException:
         left.clear()
         for job in jobs:
