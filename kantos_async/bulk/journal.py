@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..api.models import Record
 from .mirror import Known
 from .rows import Spool
+from .schema import Schema
 from .state import State
+from .values import fingerprint
 
 __all__ = ["Change", "Journal"]
 
@@ -31,27 +34,29 @@ class Change(msgspec.Struct, frozen=True):
 class Journal:
     """Notes each write in the transaction that keeps its answer."""
 
-    def __init__(self, state: State, spool: Spool | None, wanted: bool) -> None:
+    def __init__(self, state: State, spool: Spool, schema: Schema, wanted: bool) -> None:
         self._state = state
         self._spool = spool
+        self._schema = schema
         self._wanted = wanted
 
-    def created(self, known: Known, wrote: Mapping[str, bytes]) -> None:
-        """A record was created."""
-        self._note(Change(known.id, known.key, "created", {}, dict(wrote)))
+    def created(self, known: Known, record: Record) -> None:
+        """A record was created; whatever it holds now, others have not changed."""
+        wrote = {
+            slug: fingerprint(self._schema.type_of(slug), value)
+            for slug, value in record.field_values.items()
+        }
+        self._note(Change(known.id, known.key, "created", {}, wrote))
 
     def updated(self, known: Known, target: Known, wrote: Mapping[str, bytes]) -> None:
         """A record was changed."""
-        held = self._held(target)
+        held = self._spool.held(target.id)
         before = None if held is None else {slug: held.get(slug) for slug in wrote}
         self._note(Change(known.id, known.key, "updated", before, dict(wrote)))
 
     def deleted(self, target: Known) -> None:
         """A record was deleted."""
-        self._note(Change(target.id, target.key, "deleted", self._held(target), {}))
-
-    def _held(self, target: Known) -> dict[str, Any] | None:
-        return self._spool.held(target.id) if self._spool is not None else None
+        self._note(Change(target.id, target.key, "deleted", self._spool.held(target.id), {}))
 
     def _note(self, change: Change) -> None:
         if self._state.path is None:

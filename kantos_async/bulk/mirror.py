@@ -87,10 +87,7 @@ class Mirror:
             for record in records:
                 known = self._row_of(record)
                 before = self.get(record.id)
-                verdict = rules.Verdict.TAKE
-                if before is not None:
-                    told = (before.updated, before.seen, before.own)
-                    verdict = rules.judge(known.updated, known.seen, told)
+                verdict = _verdict(known, before)
                 if verdict is rules.Verdict.ASK:
                     doubtful.append(record.id)
                 elif verdict is rules.Verdict.TAKE:
@@ -98,6 +95,10 @@ class Mirror:
                     if before is not None and before.own == known.updated:
                         self._note_lag(known.updated)
         return doubtful
+
+    def is_doubtful(self, record: Record) -> bool:
+        """Whether a search shows a record older than it is known to be."""
+        return _verdict(self._row_of(record), self.get(record.id)) is not rules.Verdict.TAKE
 
     def _note_lag(self, own: int) -> None:
         """A write of ours is shown: how old was it when it was not, as far as we looked?"""
@@ -267,6 +268,12 @@ class Mirror:
     def _one(self, sql: str, *values: Any) -> Sequence[Any]:
         row: Sequence[Any] = self._state.db.execute(sql, values).fetchone()
         return row
+
+
+def _verdict(shown: Known, before: Known | None) -> rules.Verdict:
+    if before is None:
+        return rules.Verdict.TAKE
+    return rules.judge(shown.updated, shown.seen, (before.updated, before.seen, before.own))
 
 
 def _covers(seen: bytes, wanted: bytes) -> bool:

@@ -33,6 +33,9 @@ class Run(ABC, AsyncIterator[Outcome]):
     long as one request may take; with a state file, the same run again goes on from there.
     """
 
+    #: Whether a state file that is not there is made.
+    _makes_state = True
+
     def __init__(
         self,
         session: Session,
@@ -161,7 +164,7 @@ class Run(ABC, AsyncIterator[Outcome]):
         wire.check()
         self._began, self._waited = wire.now(), wire.counts.seconds_waited
         self._pipeline = _pipeline(self._session, self._report, self._most_failures)
-        self._state = State(self._state_path)
+        self._state = State(self._state_path, make=self._makes_state)
         try:
             await self._prepare(self._state)
         except BaseException:

@@ -78,8 +78,9 @@ class State:
         StateError: see the class; the message says what to do.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, *, make: bool = True) -> None:
         self.path = None if path is None else Path(path)
+        self._make = make
         self._depth = 0
         with self.guarded():
             self.db = self._connect()
@@ -90,7 +91,7 @@ class State:
             db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             db.executescript(f"PRAGMA temp_store = FILE; PRAGMA journal_mode = MEMORY; {_TABLES}")
             return db
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(self.path, os.O_RDWR | (os.O_CREAT if self._make else 0), 0o600))
         db = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
         try:
             # The lock is held until the connection closes, or the process dies.

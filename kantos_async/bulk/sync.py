@@ -86,7 +86,7 @@ class BulkRun(Run):
         )
         reads = Reads(parts)
         self._paths = Paths(parts, reads)
-        self._journal = Journal(state, spool, options.undo)
+        self._journal = Journal(state, spool, schema, options.undo)
         self._writer = Writer(parts, reads, self._journal)
         await self._paths.prepare()
         if options.delete_missing:

@@ -16,7 +16,16 @@ import msgspec
 from ..filters import to_wire
 from .policy import CLEAR
 
-__all__ = ["ABSENT", "WIDTH", "fingerprint", "is_empty", "key_text", "wire_value"]
+__all__ = [
+    "ABSENT",
+    "NOTHING",
+    "WIDTH",
+    "fingerprint",
+    "is_empty",
+    "key_text",
+    "key_value",
+    "wire_value",
+]
 
 #: Bytes of a fingerprint.
 WIDTH = 8
@@ -87,6 +96,10 @@ def _date(text: str) -> str:
     return day.isoformat() if midnight else moment.isoformat()
 
 
+#: The fingerprint of a field without a value.
+NOTHING = fingerprint("text", None)
+
+
 def key_text(kind: str, value: Any) -> str | None:
     """A key as text, so that equal keys are equal texts; None where there is none."""
     if value is None or value == "":
@@ -94,6 +107,11 @@ def key_text(kind: str, value: Any) -> str | None:
     if isinstance(value, str) and kind not in _READ_TEXT:
         return value
     return _canonical(kind, value).decode("utf-8", "surrogatepass").partition(":")[2] or str(value)
+
+
+def key_value(kind: str, text: str) -> Any:
+    """A key's text as a value that can be looked up."""
+    return msgspec.json.decode(text) if kind in _NUMBERS else text
 
 
 def is_empty(value: Any) -> bool:

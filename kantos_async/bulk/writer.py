@@ -170,7 +170,7 @@ class Writer:
             self._wrote()
             self._agree(row, known, b"", {self._fields.index(slug) for slug in values})
             self._forget_intent(row.key)
-            self._journal.created(known, self._by_slug(known, values))
+            self._journal.created(known, record)
         return self._outcome(row, "created", known)
 
     def _is_about_key(self, error: ConflictError) -> bool:

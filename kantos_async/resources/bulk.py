@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..bulk.policy import SyncPolicy
     from ..bulk.rows import Rows
     from ..bulk.sync import BulkRun
+    from ..bulk.undo import UndoRun
 
 __all__ = ["BulkRecords"]
 
@@ -228,6 +229,31 @@ class BulkRecords:
             max_requests=max_requests,
             policy=policy,
         )
+
+    def undo(self, state: str | os.PathLike[str], *, max_requests: int | None = None) -> UndoRun:
+        """Take back what the last run with a state file wrote.
+
+            report = await k.records.undo("contacts.state")
+
+        Deletes what was created, puts back the values that were changed, and creates what was
+        deleted, under a new id. What somebody changed since stays as it is: those outcomes are
+        `kept`. A run that was interrupted and went on counts as one. Costs one read for 100
+        changes, and a write for each. `explain`, iterating and leaving work as for `upsert_many`.
+
+        Endpoints: `GET /crm/records/query`, `DELETE` and `PATCH /crm/record/{record_id}`,
+        `POST /crm/record`, `GET /crm/record/{record_id}`.
+
+        Args:
+            state: the file that the run was given as `state=`. The run must not have had
+                `undo=False`.
+            max_requests: end after so many requests; the same call again goes on.
+
+        Raises:
+            StateError: while running: there is no such file, it is in use, or another account's.
+        """
+        from ..bulk.undo import UndoRun
+
+        return UndoRun(self._session, os.fspath(state), max_requests)
 
     def _run(self, rows: Any, **options: Any) -> BulkRun:
         from ..bulk.policy import Options, SyncPolicy
