@@ -36,7 +36,7 @@ _COMMANDS = {
         "records:update",
         "records:delete",
     ),
-    "Files": ("import_:import_", "export:export"),
+    "Files": ("import_:import_", "undo:undo", "export:export"),
     "Account": ("objects:objects", "objects:describe", "doctor:doctor"),
     "Development": ("sandbox:sandbox", "demo:demo", "webhooks:webhooks"),
 }

@@ -35,7 +35,7 @@ class Complaints:
         UsageError, OSError: on entering, the file cannot be written.
     """
 
-    def __init__(self, unit: str, rejects: Path | None) -> None:
+    def __init__(self, unit: str = "row", rejects: Path | None = None) -> None:
         self._unit = unit
         self._path = rejects
         self._rejects: Sink | None = None
@@ -45,7 +45,7 @@ class Complaints:
     def reject(self, place: int, problem: Problem) -> None:
         """A value that is none of its field's."""
         if self._rejects is None:
-            self._say("bad values", f"{self._unit} {place}: {complaint(problem)}")
+            self.say("bad values", f"{self._unit} {place}: {complaint(problem)}")
             return
         column, value, reason = problem
         bad = {"row": place, "column": column, "value": value, "reason": reason}
@@ -54,11 +54,8 @@ class Complaints:
         except OSError as error:
             raise UsageError(f"{self._path}: {error.strerror or error}") from error
 
-    def fail(self, text: str) -> None:
-        """A row that could not be written."""
-        self._say("failed rows", text)
-
-    def _say(self, kind: str, text: str) -> None:
+    def say(self, kind: str, text: str) -> None:
+        """Say it on a line of its own, unless enough of its kind has been said."""
         self._counts[kind] += 1
         if self._counts[kind] <= _MOST:
             print(printable(text), file=sys.stderr)

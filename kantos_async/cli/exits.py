@@ -14,7 +14,7 @@ from ..errors import (
     ReadOnlyError,
 )
 
-__all__ = ["ExitCode", "UsageError", "explain"]
+__all__ = ["ExitCode", "UsageError", "explain", "line_for"]
 
 
 class ExitCode(IntEnum):
@@ -57,6 +57,12 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
             return line, ExitCode.USAGE
         case _:
             return None
+
+
+def line_for(error: Exception) -> str:
+    """An error on one line, whatever it is."""
+    explained = explain(error)
+    return _line(error) if explained is None else explained[0]
 
 
 def _line(error: BaseException) -> str:

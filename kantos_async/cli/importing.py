@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import attrs
@@ -19,14 +18,15 @@ from .complaints import Complaints
 from .exits import ExitCode
 from .intake import Intake
 from .output import Output
-from .progress import Display, Step
+from .progress import Stages, Step
 from .quota import Pace, quota_left, short_time
 from .rehearsal import Rehearsal, show_changes
 from .results import Results
 
-__all__ = ["Job"]
+__all__ = ["OUTCOMES", "Job", "plan_facts", "say_where"]
 
-_OUTCOMES = ("created", "updated", "unchanged", "kept", "deleted", "failed", "unknown")
+#: In the order in which people ask.
+OUTCOMES = ("created", "updated", "unchanged", "kept", "deleted", "failed", "unknown")
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ class Job:
             async with BulkRun(self.k._session, self._rows(stages), self.options) as run:
                 plan = await run.explain()
         self._remark(run)
-        self.out.counts("plan", _facts(plan))
+        self.out.counts("plan", plan_facts(plan))
         return ExitCode.OK
 
     async def rehearse(self) -> ExitCode:
@@ -67,7 +67,7 @@ class Job:
             async with Rehearsal(self.k._session, rows, self.options) as run:
                 plan = await run.explain()
                 shown.close()  # changes are printed as they are found
-                changed = await show_changes(run, self.out, _facts(plan))
+                changed = await show_changes(run, self.out, plan_facts(plan))
         self._remark(run)
         if changed:
             return ExitCode.WOULD_CHANGE
@@ -84,24 +84,24 @@ class Job:
                 async with run:
                     await self._follow(run, stages, results)
             except BaseException:
-                self._say_where(run, "")
+                say_where(run, self.out)
                 raise
         self._remark(run)
         self._sum_up(run, path)
         report = run.report
         if report.stopped is not None:
-            self._say_where(run, "--max-requests is reached: ")
+            say_where(run, self.out, "--max-requests is reached: ")
             return ExitCode.STOPPED
         return ExitCode.ROWS_FAILED if report.failed or report.unknown else ExitCode.OK
 
     # ---- while it runs ---------------------------------------------------------------------
 
     @contextmanager
-    def _stages(self) -> Generator[_Stages]:
-        with self.out.progress() as display, _Stages(display) as stages:
+    def _stages(self) -> Generator[Stages]:
+        with self.out.progress() as display, Stages(display) as stages:
             yield stages
 
-    def _rows(self, stages: _Stages) -> Iterator[Any]:
+    def _rows(self, stages: Stages) -> Iterator[Any]:
         """The rows, as the run takes them in: all of them before it does anything else."""
         reading = stages.next(f"Reading {self.intake.name}")
         for values, problems in self.intake.rows():
@@ -112,7 +112,7 @@ class Job:
         comparing = stages.next("Comparing")
         comparing.note(lambda: quota_left(self.k.stats))
 
-    async def _follow(self, run: Run, stages: _Stages, results: Results | None) -> None:
+    async def _follow(self, run: Run, stages: Stages, results: Results | None) -> None:
         step: Step | None = None
         pace: Pace | None = None
         async for outcome in run:
@@ -126,7 +126,9 @@ class Job:
                 if results is not None:
                     results.take(outcome)
             if outcome.status in {"failed", "unknown"} and not self.intake.is_rejected(outcome):
-                self.complaints.fail(f"{self.intake.about(outcome)}: {self.intake.said(outcome)}")
+                self.complaints.say(
+                    "failed rows", f"{self.intake.about(outcome)}: {self.intake.said(outcome)}"
+                )
 
     # ---- in the end ------------------------------------------------------------------------
 
@@ -137,17 +139,9 @@ class Job:
         for warning in run.report.warnings:
             self.out.remark(warning)
 
-    def _say_where(self, run: Run, why: str) -> None:
-        report = run.report
-        if report.done:
-            self.out.remark(
-                f"{why}{report.done:,} of {report.rows:,} rows are done; "
-                "the same command goes on with the rest"
-            )
-
     def _sum_up(self, run: Run, path: Path | None) -> None:
         report = run.report
-        counts = {name: getattr(report, name) for name in _OUTCOMES}
+        counts = {name: getattr(report, name) for name in OUTCOMES}
         counts["rejected"] = len(self.intake.rejected)
         counts["failed"] -= counts["rejected"]
         facts: dict[str, Any] = {
@@ -160,32 +154,19 @@ class Job:
         self.out.counts("import", facts)
 
 
-class _Stages:
-    """Steps of which each begins when the one before it has ended."""
-
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self._open = ExitStack()
-
-    def next(self, title: str, total: int | None = None) -> Step:
-        """End the step before, and begin this one."""
-        self._open.close()
-        return self._open.enter_context(self._display.step(title, total))
-
-    def __enter__(self) -> _Stages:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        # A step that ends by an error must not look as if it had been done.
-        self._open.__exit__(kind, error, trace)
+def say_where(run: Run, out: Output, why: str = "") -> None:
+    """Say how far a run came that has not come to its end."""
+    report = run.report
+    # What `--delete-missing` deletes is none of the rows; it comes after them.
+    done = min(report.rows, sum(getattr(report, name) for name in OUTCOMES))
+    if done:
+        out.remark(
+            f"{why}{done:,} of {report.rows:,} rows are done; "
+            "the same command goes on with the rest"
+        )
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def plan_facts(plan: Plan) -> dict[str, Any]:
     """What a plan says, in the order in which people ask."""
     return {
         "rows": plan.rows,

@@ -12,7 +12,7 @@ from ..bulk.errors import RowError
 from ..bulk.report import Outcome
 from .columns import Columns
 from .convert import Converter
-from .exits import explain
+from .exits import line_for
 from .formats.sources import Problem, Row, Source
 
 __all__ = ["Intake", "complaint"]
@@ -92,8 +92,7 @@ class Intake:
         """Why a row failed, or what else there is to say of it; empty where there is nothing."""
         if outcome.error is None:
             return self._with_places(outcome.note or "")
-        explained = explain(outcome.error)
-        text = str(outcome.error) if explained is None else explained[0]
+        text = line_for(outcome.error)
         if isinstance(outcome.error, RowError):
             return self._with_places(text.removeprefix(f"row {outcome.row}: "))
         return text

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import TracebackType
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -20,7 +21,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-__all__ = ["Bars", "Display", "Lines", "Silent", "Step"]
+__all__ = ["Bars", "Display", "Lines", "Silent", "Stages", "Step"]
 
 
 class Step(Protocol):
@@ -41,6 +42,31 @@ class Display(Protocol):
     def step(self, title: str, total: int | None = None) -> AbstractContextManager[Step]:
         """Show a step while the block runs; `total` is None where nobody knows it."""
         ...
+
+
+class Stages:
+    """Steps of which each begins when the one before it has ended."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._open = ExitStack()
+
+    def next(self, title: str, total: int | None = None) -> Step:
+        """End the step before, and begin this one."""
+        self._open.close()
+        return self._open.enter_context(self._display.step(title, total))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A step that ends by an error must not look as if it had been done.
+        self._open.__exit__(kind, error, trace)
 
 
 class Silent:
@@ -123,7 +149,7 @@ class Bars:
             redirect_stdout=False,
         )
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

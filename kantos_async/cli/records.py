@@ -14,7 +14,7 @@ from ..api.models import Record
 from ..errors import KantosError
 from .connection import connect
 from .convert import Converter
-from .exits import ExitCode, UsageError, explain
+from .exits import ExitCode, UsageError, line_for
 from .names import find_field, find_object, near
 from .output import STANDARD, Output
 from .where import read_conditions
@@ -167,7 +167,7 @@ async def delete(
             except KantosError as error:
                 if len(record_ids) == 1:
                     raise
-                rows.append({"id": record_id, "deleted": False, "error": _line(error)})
+                rows.append({"id": record_id, "deleted": False, "error": line_for(error)})
             else:
                 rows.append({"id": record_id, "deleted": True, "error": None})
     out.table("deletions", rows)
@@ -240,8 +240,3 @@ def _confirm(question: str) -> None:
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
         raise UsageError("nothing was deleted")
-
-
-def _line(error: Exception) -> str:
-    explained = explain(error)
-    return str(error) if explained is None else explained[0]

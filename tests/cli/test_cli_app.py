@@ -23,7 +23,18 @@ def command(monkeypatch):
 
 
 COMMANDS = (
-    *("query", "get", "create", "update", "delete", "import", "export", "objects", "describe"),
+    *(
+        "query",
+        "get",
+        "create",
+        "update",
+        "delete",
+        "import",
+        "undo",
+        "export",
+        "objects",
+        "describe",
+    ),
     *("doctor", "sandbox", "demo", "webhooks listen"),
 )
 
