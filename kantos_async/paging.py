@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
-import anyio
 import attrs
 import msgspec
 from anyio.lowlevel import cancel_shielded_checkpoint
@@ -15,7 +14,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 from .api import records as api
 from .api.models import Pagination, Record
 from .errors import ClientClosedError, KantosError
-from .transport.jobs import Job
+from .transport.jobs import Flag, Job
 from .transport.session import Session
 
 __all__ = ["Page", "PageIterator", "Query", "RecordIterator", "RecordStream"]
@@ -139,7 +138,7 @@ class _Slot:
     __slots__ = ("error", "job", "page", "ready")
 
     def __init__(self) -> None:
-        self.ready = anyio.Event()
+        self.ready = Flag()
         self.page: Page[Record] | None = None
         self.error: BaseException | None = None
         self.job: Job | None = None
@@ -198,8 +197,9 @@ class PageIterator(AsyncIterator[Page[Record]]):
             if self._left is not None:
                 page = _cut(page, self._left)
             self._last = self._last_after(page)
-            if self._look_ahead():
+            if self._look_ahead() and self._seen:
                 # Records come without a pause, so else these tasks would start when all are taken.
+                # Not for the first page: the first record is waited for most.
                 await cancel_shielded_checkpoint()
         except Exception:
             self._finish()
@@ -221,7 +221,7 @@ class PageIterator(AsyncIterator[Page[Record]]):
         jobs = [slot.job for slot in self._ahead if slot.job is not None]
         self._finish()
         for job in jobs:
-            await job.ended.wait()
+            await job.wait()
 
     async def _fetch(self) -> Page[Record]:
         if not self._ahead:

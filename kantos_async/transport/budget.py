@@ -5,7 +5,8 @@ whether one more request may leave now, or when to ask again. Its rules:
 
 - Admit while the lowest `remaining` of the window, less what is in flight or lost, leaves room.
 - Probe, then pour: until the first answer of a window is in, requests leave one at a time.
-- The reset is on the server's clock, and is compared with the server's `Date` only.
+- The reset is on the server's clock, and is compared with the server's `Date` only. A server whose
+  header names a second too early refuses one probe, once; from then on it is given a second more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 
 import msgspec
 
-from .aiming import EPSILON, Aim
+from .aiming import Aim
 from .serverclock import ServerClock
 from .words import Words, retry_after_seconds
 
@@ -26,6 +27,8 @@ _PROBE = 1.0
 _SAME = 2
 # The length of the documented window, and of the pause while a longer quota is spent.
 _MINUTE = 60.0
+# Added to a moment computed from clocks, against rounding.
+_EPSILON = 0.002
 # So many failures to connect in a row (about five seconds) fail whoever waits.
 _UNREACHABLE = 9
 # Windows in a row that are over (in so many seconds) as they are told of, until the headers are
@@ -73,6 +76,7 @@ class Budget:
         self._outlasted = 0  # resets that the row of refusals has outlasted
         self._unreached = 0  # connections that failed in a row, those of one burst counted once
         self._unreached_at = -math.inf
+        self._late = 0  # seconds by which a window outlasts the second that its header names
         self._aim = Aim(self.clock)
         # What the share of others is computed from.
         self._opened = 0.0
@@ -93,23 +97,22 @@ class Budget:
         if now < self._hold:
             return self._hold
         if self._unknown(now):
-            if self._probe is None:
-                return 0.0
-            handover = self._probe.sent + _PROBE
-            return 0.0 if now >= handover else handover
-        room = math.inf if self._silent else self._room(now)
+            return 0.0 if self._probe is None else self._handover(self._probe, now)
+        if self._silent:
+            return 0.0
+        room = self._room(now)
         if room <= 0:
             return self.turn
-        if self.others or room == math.inf:
+        if self.others:
             return 0.0
         return self._aim.hold(
-            now,
-            room=room,
-            waiting=waiting,
-            in_flight=self.in_flight,
-            named=self._end(0),
-            turn=self.turn,
+            now, room=room, waiting=waiting, in_flight=self.in_flight, turn=self.turn
         )
+
+    @staticmethod
+    def _handover(probe: Permit, now: float) -> float:
+        until = probe.sent + _PROBE
+        return 0.0 if now >= until else until
 
     def take(self, now: float) -> Permit:
         """Count one request as leaving; only after `admit` said so."""
@@ -117,8 +120,7 @@ class Budget:
         permit = Permit(self._numbers, now)
         if self._unknown(now):
             self._probe = permit
-        if self.reset is not None:
-            self._aim.sent(permit.number, now, self._end(0))
+        self._aim.sent(now)
         self.in_flight += 1
         return permit
 
@@ -209,7 +211,6 @@ class Budget:
             or words.reset > reset + _SAME
             or (sent_after and words.reset != reset)
         ):
-            self._aim.window_over(permit.number)
             self._open(words, now)
         elif words.reset < reset - _SAME:
             return  # an answer from the window before
@@ -222,11 +223,12 @@ class Budget:
             assert self.remaining is not None
             self.remaining = min(self.remaining, words.remaining)
             self.reset = max(reset, words.reset)
-            self._aim.window_still_open(permit.number, expected_over=sent_after)
+            if sent_after:
+                self._late = 1  # it was to be over by now: this server's headers run early
         self._counted += 1
         self._word_at = now
         self._see_others(words, now)
-        self.turn = self._end(self._aim.late(shared=self.others > 0))
+        self.turn = self.clock.surely_past(self.reset or 0) + self._late + _EPSILON
         if sent_after:
             self._stale = self._stale + 1 if self.turn < now + _OVER else 0
         self._silent = self._stale >= _STALE
@@ -276,10 +278,6 @@ class Budget:
             return max(asked or 0.0, self.turn - now)
         # Refused although something remained: a limit that we are not told of.
         return asked if asked is not None else min(2.0 ** (self._refusals - 1), _MINUTE)
-
-    def _end(self, late: int) -> float:
-        assert self.reset is not None
-        return self.clock.surely_past(self.reset) + late + EPSILON
 
     @property
     def unreachable(self) -> bool:

@@ -8,14 +8,39 @@ import anyio
 
 from .runtime import Handle, Runtime
 
-__all__ = ["Job", "Jobs"]
+__all__ = ["Flag", "Job", "Jobs"]
+
+
+class Flag:
+    """An event that costs nothing until somebody waits for it."""
+
+    __slots__ = ("_event", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._event: anyio.Event | None = None
+
+    def set(self) -> None:
+        """Raise it, and wake whoever waits."""
+        self._set = True
+        if self._event is not None:
+            self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._set
+
+    async def wait(self) -> None:
+        """Wait until it is raised."""
+        if not self._set:
+            self._event = self._event or anyio.Event()
+            await self._event.wait()
 
 
 class Job:
     """One task: it can be stopped, and waited for."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.ended = anyio.Event()
+        self._ended = Flag()
         self._runtime = runtime
         self._handle: Handle | None = None
         self._begun = False
@@ -24,18 +49,24 @@ class Job:
     def cancel(self) -> None:
         """Stop it; nothing happens when it has ended already."""
         self._stopped = True
-        # A task that asyncio cancels before its first step never runs, not even to say it ended.
-        if self._begun and self._handle is not None and not self.ended.is_set():
+        # A task that asyncio cancels before its first step never runs, not even to say it ended:
+        # such a one is let begin, and is cancelled then.
+        if self._begun and self._handle is not None and not self._ended:
             self._handle.cancel()
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """What the task does."""
         self._begun = True
         try:
-            if not self._stopped:
-                await work()
+            if self._stopped:
+                self.cancel()
+            await work()
         finally:
-            self.ended.set()
+            self._ended.set()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self._ended.wait()
 
     def cancel_from_anywhere(self) -> None:
         """Stop it soon: for finalisers, which run in any thread and at any moment."""
@@ -69,4 +100,4 @@ class Jobs:
         for job in running:
             job.cancel()
         for job in running:
-            await job.ended.wait()
+            await job.wait()

@@ -140,7 +140,8 @@ class Session:
         cut: EngineFailure | None = None
         reply: Reply | None
         try:
-            reply = await wire.engine.send(request, self._time_left(effort))
+            timeout = self.timeout if effort.deadline is None else self._time_left(effort.deadline)
+            reply = await wire.engine.send(request, timeout)
         except EngineFailure as failure:
             cut, reply = failure, failure.partial
             if reply is None:
@@ -152,7 +153,8 @@ class Session:
             raise
         words = read_words(reply.headers)
         wire.gate.answered(permit, words, reply.status)
-        self._tell_answer(call, effort, reply.status, permit)
+        if wire.listener is not None:
+            self._tell_answer(call, effort, reply.status, permit)
         if not 200 <= reply.status < 300:
             return refused(call, without_key(reply, request), words, effort.attempts)
         try:
@@ -280,10 +282,8 @@ class Session:
         limit = self.retry.deadline
         return None if limit is None else self.wire.now() + limit
 
-    def _time_left(self, effort: _Effort) -> float:
-        if effort.deadline is None:
-            return self.timeout
-        return max(0.001, min(self.timeout, effort.deadline - self.wire.now()))
+    def _time_left(self, deadline: float) -> float:
+        return max(0.001, min(self.timeout, deadline - self.wire.now()))
 
     async def _enter_before(self, deadline: float) -> Permit:
         permit: Permit | None = None

@@ -30,6 +30,17 @@ _NAMES = {
     b"retry-after": 4,
 }
 
+#: The same by the spellings met, among them those of headers that do not matter.
+_PLACES: dict[bytes, int | None] = {}
+
+
+def _place(name: bytes) -> int | None:
+    place = _NAMES.get(name.lower())
+    if len(_PLACES) < 256:  # a server must not be able to make it grow
+        _PLACES[name] = place
+    return place
+
+
 # A year is longer than any window; more requests than this a minute is no limit at all.
 _FAR = 366 * 86_400
 _MANY = 10**9
@@ -40,7 +51,9 @@ def read_words(headers: Sequence[tuple[bytes, bytes]]) -> Words:
     found: list[bytes | None] = [None] * 5
     doubled = False
     for name, value in headers:
-        place = _NAMES.get(name) if name.islower() else _NAMES.get(name.lower())
+        place = _PLACES.get(name, -1)
+        if place == -1:
+            place = _place(name)
         if place is not None:
             doubled = doubled or (found[place] is not None and place < 3)
             found[place] = value

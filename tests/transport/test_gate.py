@@ -60,6 +60,7 @@ async def test_a_burst_over_many_windows_wastes_nothing_and_is_never_refused(
         idle = idle_after_resets(world, 5)
         assert len(idle) <= 8, "each window but the first and the last is used up"
         assert max(idle[2:]) < 0.05
+        assert world.core.log[-1].time - world.core.log[0].time < 31
 
 
 async def test_a_spent_window_at_the_start_costs_no_refusal() -> None:
@@ -90,7 +91,7 @@ async def test_another_program_on_the_key() -> None:
     firsts: dict[int, float] = {}
     for entry in ours:
         firsts.setdefault(int(entry.time // 5), entry.time % 5)
-    assert max(list(firsts.values())[2:]) < 0.9, "no longer a second late"
+    assert max(list(firsts.values())[1:]) < 0.9
 
 
 async def test_share_leaves_the_rest_to_others() -> None:
@@ -241,8 +242,8 @@ async def test_the_deadline_bounds_the_wait_for_quota_too() -> None:
             for _ in range(8):
                 group.start_soon(call)
         assert anyio.current_time() - start <= 3.1
-        assert outcomes.count("APITimeoutError") == 4
-        assert outcomes.count("done") == 4
+        assert outcomes.count("APITimeoutError") == 3
+        assert outcomes.count("done") == 5
 
 
 def test_random_cancellations_lose_no_slot_no_permit_and_no_caller() -> None:

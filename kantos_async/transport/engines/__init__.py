@@ -11,7 +11,12 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["Engine", "EngineFailure", "Reply", "Request"]
+__all__ = ["KEEPALIVE", "Engine", "EngineFailure", "Reply", "Request"]
+
+
+#: Seconds that an idle connection is kept. Below the five after which many servers drop one: a
+#: create that is written to a connection being dropped is a create in doubt.
+KEEPALIVE = 4.0
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

@@ -16,13 +16,9 @@ except ImportError as error:
     raise ImportError("The fast engine needs aiohttp: pip install 'kantos-async[fast]'") from error
 from yarl import URL
 
-from . import EngineFailure, Reply, Request
+from . import KEEPALIVE, EngineFailure, Reply, Request
 
 __all__ = ["AiohttpEngine"]
-
-# Below the five seconds after which many servers drop an idle connection: a create written to a
-# connection that is being dropped is a create in doubt.
-_KEEPALIVE = 4.0
 
 _NO_CONTENT_TYPE = ("Content-Type",)
 
@@ -130,7 +126,7 @@ class AiohttpEngine:
         self._session = session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._max_connections,
-                keepalive_timeout=_KEEPALIVE,
+                keepalive_timeout=KEEPALIVE,
                 ssl=self._ssl or _default_context(self._trust_env),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 
-from . import EngineFailure, Reply, Request
+from . import KEEPALIVE, EngineFailure, Reply, Request
 
 __all__ = ["HttpxEngine"]
 
@@ -72,7 +72,9 @@ class HttpxEngine:
         self._owned = client is None
         if client is None:
             limits = httpx.Limits(
-                max_connections=max_connections, max_keepalive_connections=max_connections
+                max_connections=max_connections,
+                max_keepalive_connections=max_connections,
+                keepalive_expiry=KEEPALIVE,
             )
             client = httpx.AsyncClient(limits=limits, verify=ssl_context or True)
         self._client = client
@@ -83,13 +85,7 @@ class HttpxEngine:
         try:
             # httpx has no timeout for the whole attempt, only one for each read of it.
             with anyio.fail_after(timeout + _GRACE):
-                built = self._client.build_request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    content=request.body,
-                    timeout=timeout,
-                )
+                built = self._build(request, timeout)
                 built.stream = _Body(request.body or b"")
                 response = await self._client.send(built, stream=True, follow_redirects=False)
                 partial = Reply(response.status_code, response.headers.raw, b"")
@@ -110,6 +106,24 @@ class HttpxEngine:
             message = f"no whole answer within {timeout:g} s"
             raise EngineFailure(message, sent="maybe", timed_out=True, partial=partial) from error
         return Reply(partial.status, partial.headers, body)
+
+    def _build(self, request: Request, timeout: float) -> httpx.Request:
+        if not self._owned:
+            # The user's client may have headers, cookies and hooks of its own.
+            return self._client.build_request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.body,
+                timeout=timeout,
+            )
+        return httpx.Request(
+            request.method,
+            request.url,
+            headers={"Accept-Encoding": "gzip, deflate", **request.headers},
+            content=request.body,
+            extensions={"timeout": httpx.Timeout(timeout).as_dict()},
+        )
 
     async def aclose(self) -> None:
         """Close our own client; one that was passed in stays open."""
