@@ -29,7 +29,9 @@ _IMPORTED = {
 }
 
 # Isolated, since a configuration found upwards may exclude generated code.
-_RUFF = ["--isolated", "--no-cache", "--quiet", "--target-version=py311", "--line-length=100"]
+# Whatever the folder is called: some names (`.nox`, `build`) ruff would leave out.
+_RUFF = ["--isolated", "--no-cache", "--quiet", "--config=exclude=[]"]
+_RUFF += ["--target-version=py311", "--line-length=100"]
 
 
 class _Package(Project):

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 import msgspec
-from anyio.lowlevel import cancel_shielded_checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
 from .api import records as api
 from .api.models import Pagination, Record
@@ -147,6 +147,7 @@ class _Slot:
 async def _fill(slot: _Slot, session: Session, query: Query, number: int, per_page: int) -> None:
     """Fetch a page into its slot. Knows nothing of the iterator, so that this can be dropped."""
     try:
+        await checkpoint()  # dropped already? Then not even a connection is begun
         slot.page = await query.fetch(session, number, per_page)
     except Exception as error:
         slot.error = error

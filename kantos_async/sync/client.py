@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ..bulk.report import Outcome, Plan, Report
     from ..bulk.rows import Rows
     from ..bulk.sync import BulkRun as AsyncBulkRun
+    from ..bulk.undo import UndoRun as AsyncUndoRun
     from ..filters import Filter
     from ..paging import Page
     from ..paging import PageIterator as AsyncPageIterator
@@ -74,6 +75,7 @@ __all__ = [
     "RecordStream",
     "Records",
     "Scan",
+    "UndoRun",
     "Users",
 ]
 
@@ -463,6 +465,29 @@ class Records(Blocking):
                 policy=policy,
             ),
         )
+
+    def undo(self, state: str | os.PathLike[str], *, max_requests: int | None = None) -> UndoRun:
+        """Take back what the last run with a state file wrote.
+
+            report = k.records.undo("contacts.state")
+
+        Deletes what was created, puts back the values that were changed, and creates what was
+        deleted, under a new id. What somebody changed since stays as it is: those outcomes are
+        `kept`. A run that was interrupted and went on counts as one. Costs one read for 100
+        changes, and a write for each. `explain`, iterating and leaving work as for `upsert_many`.
+
+        Endpoints: `GET /crm/records/query`, `DELETE` and `PATCH /crm/record/{record_id}`,
+        `POST /crm/record`, `GET /crm/record/{record_id}`.
+
+        Args:
+            state: the file that the run was given as `state=`. The run must not have had
+                `undo=False`.
+            max_requests: end after so many requests; the same call again goes on.
+
+        Raises:
+            StateError: while running: there is no such file, it is in use, or another account's.
+        """
+        return UndoRun._of(self._portal, self._async.undo(state, max_requests=max_requests))
 
     def create(
         self, *, object_id: str, field_values: Mapping[str, Any], unique_by: str | None = None
@@ -1091,6 +1116,56 @@ class BulkRun(Blocking):
     """
 
     _async: AsyncBulkRun
+
+    def explain(self) -> Plan:
+        """What the run will do, and what that costs. Reads, and writes nothing.
+
+        What it reads is not lost: the run goes on with it. Close the run (`with`, or
+        `close()`) if you do not go on.
+        """
+        return self._portal.run(self._async.explain)
+
+    @property
+    def report(self) -> Report:
+        """The sums until now."""
+        return self._async.report
+
+    def close(self) -> None:
+        """Leave the run; see the class. Closing twice does nothing."""
+        self._portal.run(self._async.aclose)
+
+    def __enter__(self) -> Self:
+        self._portal.run(self._async.__aenter__)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._portal.run(self._async.__aexit__, kind, error, trace)
+
+    def result(self) -> Report:
+        """Carry it out to the end: the sums."""
+        return self._portal.run(lambda: self._async)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Outcome:
+        return self._portal.next(self._async)
+
+
+class UndoRun(Blocking):
+    """Deletes what the last run created, puts back what it changed, creates what it deleted.
+
+    A field that somebody changed since is left to them, and so is a record that was created, if
+    any of its fields was: their outcomes are `kept`. A deleted record comes back under a new id.
+    See `Run` for its use.
+    """
+
+    _async: AsyncUndoRun
 
     def explain(self) -> Plan:
         """What the run will do, and what that costs. Reads, and writes nothing.
