@@ -15,33 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .client import KantosAsync
-from .errors import (
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ClientClosedError,
-    ConflictError,
-    InternalServerError,
-    KantosError,
-    NotFoundError,
-    PermissionDeniedError,
-    QueryIgnoredError,
-    RateLimitError,
-    ReadOnlyError,
-    ResponseDecodeError,
-    UnknownOutcomeError,
-    UnprocessableEntityError,
-    WebhookSignatureError,
-    WrongContextError,
-)
-from .filters import F
-from .paging import Page, RecordStream
-from .transport.call import UNSET
-from .transport.gate import Quota
-from .transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from .api.models import (
@@ -57,8 +30,32 @@ if TYPE_CHECKING:
     from .bulk.errors import RowError, StateError, SyncStoppedError
     from .bulk.policy import CLEAR, SyncPolicy
     from .bulk.report import Outcome, Plan, Report
-    from .filters import Filter
+    from .client import KantosAsync
+    from .errors import (
+        APIConnectionError,
+        APIError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ClientClosedError,
+        ConflictError,
+        InternalServerError,
+        KantosError,
+        NotFoundError,
+        PermissionDeniedError,
+        QueryIgnoredError,
+        RateLimitError,
+        ReadOnlyError,
+        ResponseDecodeError,
+        UnknownOutcomeError,
+        UnprocessableEntityError,
+        WebhookSignatureError,
+        WrongContextError,
+    )
+    from .filters import F, Filter
+    from .paging import Page, RecordStream
     from .sync import Kantos
+    from .transport.call import UNSET
     from .transport.engines import Engine, EngineFailure, Reply, Request
     from .transport.events import (
         AnswerReceived,
@@ -70,42 +67,65 @@ if TYPE_CHECKING:
         Stats,
         log_events,
     )
+    from .transport.gate import Quota
+    from .transport.retry import RetryPolicy
 
-#: Where the names live that load when they are touched.
-_LAZY = {
-    **dict.fromkeys(
-        (
-            "Automation",
-            "AutomationRun",
-            "Field",
-            "IntakeReceipt",
-            "ObjectDefinition",
-            "Pagination",
-            "Record",
-            "User",
-        ),
-        ".api.models",
+#: Where each name lives; a module loads when one of its names is touched.
+_MODULES = {
+    ".api.models": (
+        "Automation",
+        "AutomationRun",
+        "Field",
+        "IntakeReceipt",
+        "ObjectDefinition",
+        "Pagination",
+        "Record",
+        "User",
     ),
-    **dict.fromkeys(("RowError", "StateError", "SyncStoppedError"), ".bulk.errors"),
-    **dict.fromkeys(("CLEAR", "SyncPolicy"), ".bulk.policy"),
-    **dict.fromkeys(("Outcome", "Plan", "Report"), ".bulk.report"),
-    "Filter": ".filters",
-    "Kantos": ".sync",
-    **dict.fromkeys(("Engine", "EngineFailure", "Reply", "Request"), ".transport.engines"),
-    **dict.fromkeys(
-        (
-            "AnswerReceived",
-            "Event",
-            "GaveUp",
-            "QuotaWaited",
-            "RequestSent",
-            "RetryPlanned",
-            "Stats",
-            "log_events",
-        ),
-        ".transport.events",
+    ".bulk.errors": ("RowError", "StateError", "SyncStoppedError"),
+    ".bulk.policy": ("CLEAR", "SyncPolicy"),
+    ".bulk.report": ("Outcome", "Plan", "Report"),
+    ".client": ("KantosAsync",),
+    ".errors": (
+        "APIConnectionError",
+        "APIError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "ClientClosedError",
+        "ConflictError",
+        "InternalServerError",
+        "KantosError",
+        "NotFoundError",
+        "PermissionDeniedError",
+        "QueryIgnoredError",
+        "RateLimitError",
+        "ReadOnlyError",
+        "ResponseDecodeError",
+        "UnknownOutcomeError",
+        "UnprocessableEntityError",
+        "WebhookSignatureError",
+        "WrongContextError",
     ),
+    ".filters": ("F", "Filter"),
+    ".paging": ("Page", "RecordStream"),
+    ".sync": ("Kantos",),
+    ".transport.call": ("UNSET",),
+    ".transport.engines": ("Engine", "EngineFailure", "Reply", "Request"),
+    ".transport.events": (
+        "AnswerReceived",
+        "Event",
+        "GaveUp",
+        "QuotaWaited",
+        "RequestSent",
+        "RetryPlanned",
+        "Stats",
+        "log_events",
+    ),
+    ".transport.gate": ("Quota",),
+    ".transport.retry": ("RetryPolicy",),
 }
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CLEAR",
@@ -169,7 +189,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    module = _LAZY.get(name)
+    module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(module, __name__), name)
+    value = globals()[name] = getattr(import_module(module, __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

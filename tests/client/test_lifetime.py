@@ -255,7 +255,8 @@ def test_import_loads_only_what_a_first_call_needs() -> None:
     import subprocess
 
     code = (
-        "import sys, kantos_async; print(*[m for m in sys.modules if m.startswith('kantos_async.')"
+        "import sys; from kantos_async import KantosAsync; KantosAsync('x').records; "
+        "print(*[m for m in sys.modules if m.startswith('kantos_async.')"
         " or m in ('httpx', 'aiohttp', 'trio', 'sqlite3', 'rich', 'starlette')])"
     )
     out = subprocess.run(
