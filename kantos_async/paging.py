@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
-import attrs
 import msgspec
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
@@ -28,8 +27,7 @@ PER_PAGE = 100
 _REPEATS = 3
 
 
-@attrs.frozen(repr=False)
-class Page(Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of an answer. Iterates over its records and has their number as length.
 
     Attributes:
