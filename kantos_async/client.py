@@ -255,6 +255,8 @@ def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"base_url={url!r}: must be like {BASE_URL!r}, with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("base_url: must hold no user name and no password; the key is api_key=")
     if parts.query or parts.fragment:
         raise ValueError(f"base_url={url!r}: must have no query and no fragment")
     return url.rstrip("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -58,7 +59,9 @@ mark, a space or an apostrophe. Without it, it is a point, and there are no grou
             return
         try:
             day = datetime(2024, 12, 31)
-            read = datetime.strptime(day.strftime(self.date_format), self.date_format)
+            with warnings.catch_warnings():  # 3.13 warns of a format without a year; we refuse it
+                warnings.simplefilter("ignore", DeprecationWarning)
+                read = datetime.strptime(day.strftime(self.date_format), self.date_format)
         except (ValueError, re.error) as error:
             raise UsageError(f"--date-format {self.date_format!r}: {error}") from None
         if read.date() != day.date():

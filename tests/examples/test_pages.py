@@ -15,7 +15,10 @@ import pytest
 from kantos_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("filters", "quota", "retries", "streams"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("filters", "performance", "quota", "retries", "streams")),
+]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
