@@ -43,8 +43,9 @@ def tests(session: nox.Session) -> None:
     if session.python != PYTHONS[0] or session.posargs:
         session.run(*pytest)
         return
-    data = Path(session.create_tmp()).resolve() / "coverage"
-    env = {"COVERAGE_FILE": str(data)}
+    # Not in the session's own temporary folder: that one would become TMPDIR, and lie within the
+    # project, whose settings the tests' own projects would then take for theirs.
+    env = {"COVERAGE_FILE": str(session.cache_dir.resolve() / "coverage")}
     # With this variable every Python of the session measures itself from its start: the workers
     # of pytest-xdist, and the commands that tests run.
     start = {"COVERAGE_PROCESS_START": str(Path("pyproject.toml").resolve())}

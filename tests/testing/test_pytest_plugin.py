@@ -192,7 +192,8 @@ def test_a_failed_test_shows_its_requests(run: Any) -> None:
     )
 
 
-def test_it_loads_nothing_until_it_is_needed(run: Any) -> None:
+def test_it_loads_nothing_until_it_is_needed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)  # coverage loads sqlite3
     run(
         """
         import sys
