@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 
 from ..api.models import Record
 from ..paging import Page
@@ -20,9 +21,6 @@ __all__ = ["Paths"]
 
 #: What was read is believed for so many seconds.
 FRESH = 300.0
-
-#: Reading again sooner than so many margins would mostly show what was read before.
-_APART = 6
 
 
 class Paths:
@@ -49,9 +47,8 @@ class Paths:
         self.why = "no row can be written"
         self.whole = False
         self.records = 0
-        self._read_at = self._tried_at = 0.0
-        self._looked_up = 0  # rows up to here were looked up
-        self._writes = 0  # ours, when others' changes were last read
+        self._read_at = 0.0
+        self._looked_up: dict[int, float] = {}  # last row of a batch -> when
 
     # ---- before the first write ------------------------------------------------------------
 
@@ -67,7 +64,7 @@ class Paths:
             await self._with_state()
         elif self._has_rows:
             await self._without_state()
-        self._read_at = self._tried_at = self._session.wire.now()
+        self._read_at = self._session.wire.now()
         self._report.path = self.path
 
     def _choose(self, path: Path, why: str, whole: bool = False) -> None:
@@ -153,7 +150,7 @@ class Paths:
             why = "the newest hundred changes reach back to the last run"
         else:
             most = 100 * min(self._lookups, walk_reads(self.records))
-            changed = await self._reads.delta(start, self.records, most, page)
+            changed = await self._reads.delta(start, most, page)
             if changed is None:
                 return False
             why = f"{changed} records changed since the last run"
@@ -206,46 +203,18 @@ class Paths:
 
     async def look_up(self, batches: Sequence[Sequence[Input]]) -> None:
         """On the look-up path: ask for the keys of rows that are decided next."""
-        last = batches[-1][-1].n
-        if self.path != "lookup" or (last <= self._looked_up and self._is_fresh()):
+        if self.path != "lookup":
             return
-        await all_of(self._session, [partial(self._reads.look_up, batch) for batch in batches])
-        self._looked_up, self._read_at = last, self._session.wire.now()
+        now = self._session.wire.now()
+        due = [batch for batch in batches if now - self._looked_up.get(batch[-1].n, -inf) >= FRESH]
+        await all_of(self._session, [partial(self._reads.look_up, batch) for batch in due])
+        self._looked_up.update((batch[-1].n, now) for batch in due)
 
-    async def refresh(self) -> bool:
-        """Read what others changed meanwhile, when that is due.
-
-        Returns:
-            whether what is about to be written must be looked up instead.
-        """
-        if self.path in {"lookup", "direct"} or self._is_fresh():
-            return False
-        if self._follows() and await self._read_again():
-            return False
-        return self._session.wire.now() - self._read_at >= FRESH
-
-    def _is_fresh(self) -> bool:
-        now, policy = self._session.wire.now(), self._options.policy
-        if self.path != "lookup" and self._follows():
-            many = self._session.tally.writes - self._writes >= policy.reread
-            if many and now - self._tried_at >= _APART * policy.margin:
-                return False
-        return now - self._read_at < FRESH
-
-    def _follows(self) -> bool:
-        """Whether the server was seen to tell what changed."""
-        return self.whole and self._state.meta.sorts and self._state.meta.watermark is not None
-
-    async def _read_again(self) -> bool:
-        start = self._start()
-        self._tried_at = now = self._session.wire.now()
-        self._writes = self._session.tally.writes
-        whole = self.records + self._report.created
-        if await self._reads.delta(start, whole, LARGE) is None:
-            return False
-        self._reads.all_is_read(self._reads.server_time(now))
-        self._read_at = now
-        return True
+    @property
+    def is_old(self) -> bool:
+        """Whether what is known must be looked at again before something is written by it."""
+        looked_up = self.path in {"lookup", "direct"}
+        return not looked_up and self._session.wire.now() - self._read_at >= FRESH
 
     async def look_again(self, rows: Sequence[Input]) -> None:
         """Look up rows that are about to be written."""

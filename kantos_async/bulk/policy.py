@@ -44,8 +44,8 @@ class SyncPolicy:
     Args:
         margin: seconds by which a search may lag behind a write. Must exceed the real lag: a run
             measures it (`Report.lag`) and warns past half of this.
-        reread: after so many writes, and at least every 5 minutes, what others changed meanwhile
-            is read again.
+        reread: rows that are about to be written are looked up again, so many at once, where
+            what is known of them is older than 5 minutes, or must be known whole for `undo`.
         payback: a new state file first reads the whole object if that costs at most so many
             times what looking the rows up costs.
         sample: how many of the records that seem to be deleted are asked for by id, beside

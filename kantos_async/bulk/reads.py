@@ -90,21 +90,17 @@ class Reads:
 
     # ---- what changed ----------------------------------------------------------------------
 
-    async def delta(
-        self, start: int, whole: int, most: float, newest: Page[Record] | None = None
-    ) -> int | None:
+    async def delta(self, start: int, most: float, probe: Page[Record]) -> int | None:
         """Read what changed from the stamp `start` on; how many records that were.
 
         None where they are more than `most`, or where the server does not tell.
 
-        Args:
-            whole: how many records there are.
-            newest: the probe: what it shows need not be read again.
+        What the `probe` shows is not read again.
         """
         pages = KeysetPages(
             self._session, self._options.object_id, by="updated_at", start=moment(start)
         )
-        reach = newest.data[-1].updated_at if newest else None
+        whole, reach = probe.pagination.total, probe.data[-1].updated_at
         try:
             rows: list[Record] = await anext(pages, [])
             total = pages.total or 0
@@ -116,8 +112,8 @@ class Reads:
             while rows:
                 await self.take(rows)
                 last = rows
-                if newest is not None and reach is not None and rows[-1].updated_at > reach:
-                    last = newest.data
+                if rows[-1].updated_at > reach:
+                    last = probe.data
                     await self.take(last)
                     break
                 rows = await anext(pages, [])

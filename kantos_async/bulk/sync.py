@@ -26,9 +26,6 @@ from .writer import Writer, direct
 
 __all__ = ["BulkRun"]
 
-#: Rows to be written that are looked up again at once.
-_BLOCK = 500
-
 #: Batches that are looked up at once while little is written.
 _AHEAD = 16
 
@@ -215,8 +212,7 @@ class BulkRun(Run):
         """See to it that what is written by these rows is known well enough."""
         if self._paths.path in {"lookup", "direct"}:
             return
-        is_old = await self._paths.refresh()
-        now = self._session.wire.now()
+        is_old, now = self._paths.is_old, self._session.wire.now()
         if is_old and now - self._checked_at >= FRESH:
             self._checked, self._checked_at = self._loaded, now
         while self._checked < batch[-1].n:
@@ -226,13 +222,14 @@ class BulkRun(Run):
     def _take_unsure(self, is_old: bool) -> list[Input]:
         """The next rows whose records must be looked at again; marks all up to there as checked."""
         rows: list[Input] = []
-        while len(rows) < _BLOCK and (batch := self._parts.spool.take(self._checked)):
+        block = self._options.policy.reread
+        while len(rows) < block and (batch := self._parts.spool.take(self._checked)):
             settled = self._settled(batch)
             for row in batch:
                 self._checked = row.n
                 if row.n not in settled and self._is_unsure(row, is_old):
                     rows.append(row)
-                    if len(rows) == _BLOCK:
+                    if len(rows) == block:
                         break
         return rows
 
@@ -298,8 +295,7 @@ class BulkRun(Run):
                 counts["writes"] += decision is not None and decision.writes
                 counts["unsure"] += self._is_unsure(row, False)
         tally, missing = self._session.tally, self._missing
-        again = 0 if self._paths.path in {"lookup", "direct"} else counts["unsure"]
-        reads = missing + (again if self._options.key == "id" else ceil(again / PER_LOOKUP))
+        reads = missing + self._reads_before(counts["unsure"])
         writes = missing + counts["writes"]
         return Plan(
             path=self._paths.path,
@@ -315,6 +311,16 @@ class BulkRun(Run):
             failed=counts["failed"],
             seconds=self._seconds(reads + writes),
         )
+
+    def _reads_before(self, unsure: int) -> int:
+        """How many look-ups so many rows take before they are written."""
+        if self._paths.path in {"lookup", "direct"}:
+            return 0
+        if self._options.key == "id":
+            return unsure
+        block = self._options.policy.reread
+        blocks, rest = divmod(unsure, block)
+        return blocks * ceil(block / PER_LOOKUP) + ceil(rest / PER_LOOKUP)
 
     def _seconds(self, requests: int) -> float | None:
         """How long so many requests take at the quota last seen, which is a minute's."""

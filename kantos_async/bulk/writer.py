@@ -31,8 +31,8 @@ from .wires import BudgetSpentError
 
 __all__ = ["Writer"]
 
-#: Waits before each further look for the record that stands in a create's way: searches lag.
-_LOOKS = (0.5, 1.0, 2.0)
+#: The wait before a second look for the record that stands in a create's way; then it doubles.
+_PAUSE = 0.5
 
 #: So many records of one row may turn out to be gone, one after the other.
 _GONE = 5
@@ -111,10 +111,11 @@ class Writer:
         if isinstance(error.existing, Record):
             self._mirror.told(error.existing)
         decision = await self._decide_again(row, gone)
-        for pause in _LOOKS:
-            if decision.target is None:
-                await self._session.wire.sleep(pause)
-                decision = await self._decide_again(row, gone)
+        pause, left = _PAUSE, self._options.policy.margin  # searches lag
+        while decision.target is None and left > 0:
+            await self._session.wire.sleep(min(pause, left))
+            pause, left = 2 * pause, left - pause
+            decision = await self._decide_again(row, gone)
         return decision
 
     def _decide_without(self, row: Input, gone: set[str]) -> Decision:

@@ -55,6 +55,8 @@ class Variant:
     rate: float | None = None  # changes by others a second
     gap: float | None = None  # seconds between two runs
     deletes: float = 0.15  # the share of deletions among the changes by others
+    latency: float | None = None  # the longest way to the server, in seconds
+    values: int = 5  # different values of a field
     runs: int = 6
 
 
@@ -162,14 +164,14 @@ class SyncWorld:
         self.pool = [self._key(n) for n in range(max(20, size))]
         self.rows = [self._row(key) for key in draw.sample(self.pool, max(5, size // 2))]
         self.size = size
-        slow = draw.random() < 0.5
-        self.latency: Callable[[], float] = lambda: draw.uniform(0.01, 0.15 if slow else 0.03)
+        longest = variant.latency or draw.choice([0.03, 0.15])
+        self.latency: Callable[[], float] = lambda: draw.uniform(0.01, longest)
 
     def _key(self, n: int) -> str:
         return f"k{n}@x.org" if self.key == "email" else f"Company {n}"
 
     def _value(self, field: str) -> str:
-        number = self.draw.randrange(5)
+        number = self.draw.randrange(self.variant.values)
         return f"+1 555 010{number}" if field == "phone" else f"{field} {number}"
 
     def _row(self, key: str) -> dict[str, Any]:
@@ -209,8 +211,7 @@ class SyncWorld:
                 self.core.insert(self.object_id, [row], moment - self.draw.randrange(3))
         if self.draw.random() < 0.8:
             for record_id in self.draw.sample(sorted(self.stories), len(self.stories) // 20):
-                record = self._change(record_id, {self.fields[0]: self._value("x")}, now - 7)
-                assert record
+                self.core.records.change(record_id, {self.fields[0]: self._value("x")}, now - 7)
         self.core.look(self.object_id)
 
     def _on_add(self, object_id: str, values: Any, user: str, now: float) -> Any:
