@@ -260,7 +260,7 @@ from kantos_async.api import models
 from kantos_async.api.models import Record
 before = set(sys.modules)
 assert models.WaitAction.__name__ in dir(models)
-print(*sorted(name for name in set(sys.modules) - before if name.startswith("kantos")))
+print(*sorted(name for name in set(sys.modules) - before if name.startswith("kantos_async.api")))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
