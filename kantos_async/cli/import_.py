@@ -19,7 +19,7 @@ from .connection import connect
 from .convert import Converter, Rules
 from .exits import ExitCode, UsageError
 from .formats import Kind, kind_of
-from .formats.sources import open_source
+from .formats.reading import open_source
 from .importing import Job
 from .intake import Intake
 from .names import find_field, find_object, near

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from kantos_async.cli.exits import UsageError
 from kantos_async.cli.formats import kind_of
-from kantos_async.cli.formats.sources import open_source
+from kantos_async.cli.formats.reading import open_source
 
 PEOPLE = [("Ann", "ann@x.example"), ("Zoë", "zoe@x.example")]
 
