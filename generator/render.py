@@ -30,8 +30,10 @@ _IMPORTED = {
 
 # Isolated, since a configuration found upwards may exclude generated code.
 # Whatever the folder is called: some names (`.nox`, `build`) ruff would leave out.
-_RUFF = ["--isolated", "--no-cache", "--quiet", "--config=exclude=[]"]
-_RUFF += ["--target-version=py311", "--line-length=100"]
+_RUFF = (
+    *("--isolated", "--no-cache", "--quiet", "--config=exclude=[]"),
+    *("--target-version=py311", "--line-length=100"),
+)
 
 
 class _Package(Project):
