@@ -134,7 +134,7 @@ class Paths:
             await self._walk(page, now, "")
             self._choose("delta", "one page shows all records", whole=True)
             return
-        tells = self._reads.is_proven(page) and self._state.meta.watermark is not None
+        tells = self._reads.is_proven(page)
         if tells and await self._read_changes(page, now):
             return
         if follow(self._lookups, self.records, tells) == "lookup":
@@ -143,8 +143,11 @@ class Paths:
             await self._walk(page, now, self._costs())
 
     async def _read_changes(self, page: Page[Record], now: float) -> bool:
-        """Read what changed, by what the server was seen to do; False where that is too much."""
-        start = self._start()
+        """Read what changed since the watermark; False without one, or where that is too much."""
+        watermark = self._state.meta.watermark
+        if watermark is None:
+            return False
+        start = rules.delta_start(watermark, self._margin)
         if micros(page.data[-1].updated_at) < start:
             await self._reads.take(page.data)
             why = "the newest hundred changes reach back to the last run"
@@ -158,11 +161,6 @@ class Paths:
         if not await self._reads.count(page, now):
             await self._walk(page, now, f"only a walk shows what is gone: {self._costs()}")
         return True
-
-    def _start(self) -> int:
-        watermark = self._state.meta.watermark
-        assert watermark is not None
-        return rules.delta_start(watermark, self._margin)
 
     def _reconcile_is_due(self, now: float) -> bool:
         every, walked_at = self._options.policy.reconcile, self._state.meta.walked_at

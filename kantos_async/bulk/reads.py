@@ -57,8 +57,14 @@ class Reads:
     def is_proven(self, page: Page[Record]) -> bool:
         """Whether the server was seen to sort by `updated_at`, here or before."""
         stamps = [self._mirror.stamps(record) for record in page]
-        proven = self._state.meta.sorts or rules.proves_sort(stamps)
-        proven = proven and rules.is_sorted(stamps)
+        if self._state.meta.sorts:
+            proven = rules.is_sorted(stamps)
+        else:
+            last, known = stamps[-1].created, self._mirror.count()
+            gone = max(0, known - page.pagination.total)
+            older = self._mirror.count(last) - gone
+            newer = known - self._mirror.count(last + 1) - gone
+            proven = rules.proves_sort(stamps, older, newer)
         if proven != self._state.meta.sorts:
             self._state.set(sorts=proven)
         return proven

@@ -82,13 +82,20 @@ def judge(updated: int, seen: bytes, known: tuple[int, bytes, int | None]) -> Ve
     return Verdict.TAKE
 
 
-def proves_sort(page: Sequence[_Stamped]) -> bool:
-    """Whether only sorting by `updated_at`, newest first, explains the order of this page."""
+def proves_sort(page: Sequence[_Stamped], older: int, newer: int) -> bool:
+    """Whether only sorting by `updated_at`, newest first, explains the order of this page.
+
+    Args:
+        page: the first page of more.
+        older, newer: how many records there are that were surely created before, and after, the
+            last one on the page. A page of the oldest, or of the newest, would hold them.
+    """
     if not is_sorted(page) or page[0].updated == page[-1].updated:
         return False
-    by_created = [record.created for record in page]
-    by_id = [record.id for record in page]
-    return not _monotone(by_created) and not _monotone(by_id)
+    created, ids = [record.created for record in page], [record.id for record in page]
+    oldest_first = _rises(created) and older <= len(page)
+    newest_first = _rises(created[::-1]) and newer <= len(page)
+    return not (oldest_first or newest_first or _rises(ids) or _rises(ids[::-1]))
 
 
 def is_sorted(page: Sequence[_Stamped]) -> bool:
@@ -96,9 +103,8 @@ def is_sorted(page: Sequence[_Stamped]) -> bool:
     return bool(page) and all(one.updated >= two.updated for one, two in pairwise(page))
 
 
-def _monotone(order: list[Any]) -> bool:
-    rising = sorted(order)
-    return order in (rising, rising[::-1])
+def _rises(values: Sequence[Any]) -> bool:
+    return all(one <= two for one, two in pairwise(values))
 
 
 def proves_filter(page: Sequence[_Stamped], start: int, total: int, whole: int) -> bool:

@@ -152,5 +152,9 @@ def test_a_first_load_costs_its_creates(tmp_path: Path) -> None:
         again = await it.sync(rows)
         assert again.unchanged == 2_000
         assert again.reads <= 1 + 21  # before the sort is proven, a look at everything
+        record = it.world.core.look(OBJECT)[0]
+        it.world.core.update(record["id"], {"phone": "+1 555 0100"})
+        assert (await it.sync(rows)).unchanged == 2_000
+        assert (await it.sync(rows)).requests == 1
 
     account(0, tmp_path / "s", work)

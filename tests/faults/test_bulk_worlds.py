@@ -126,7 +126,7 @@ OFF: dict[str, tuple[dict[Any, Any], Variant]] = {
     ),
     "the proofs": (
         {
-            f"{RULES}.proves_sort": lambda _: True,
+            f"{RULES}.proves_sort": lambda *_: True,
             f"{RULES}.is_sorted": lambda _: True,
             f"{RULES}.proves_filter": lambda *_: True,
         },
