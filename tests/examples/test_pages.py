@@ -17,7 +17,10 @@ from kantos_async.sandbox import Sandbox
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("filters", "performance", "quota", "retries", "streams")),
+    *(
+        f"docs/{name}.md"
+        for name in ("bulk", "filters", "performance", "quota", "retries", "streams")
+    ),
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
