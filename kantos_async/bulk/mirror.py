@@ -75,6 +75,7 @@ class Mirror:
         self._spool = spool
         self._key = options.key
         self._hold = options.keeps_old_values
+        self._deletes = options.mode == "delete"
         self._kinds = [(slug, schema.type_of(slug)) for slug in spool.fields]
         self._key_kind = schema.type_of(options.key or "")
 
@@ -133,7 +134,7 @@ class Mirror:
         self._state.db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?)", known)
         if self._hold and known.key is not None:
             wanted = self._spool.hashes_of(known.key)
-            if wanted is not None and not _covers(known.seen, wanted):
+            if wanted is not None and (self._deletes or not _covers(known.seen, wanted)):
                 self._spool.hold(known.id, msgspec.json.encode(record.field_values))
 
     def _row_of(self, record: Record) -> Known:

@@ -6,8 +6,10 @@ from collections import Counter
 from functools import partial
 from math import ceil, inf
 
-from ..api.objects import get_object
+import anyio.lowlevel
+
 from ..transport.session import Session
+from .account import check_key, claim, read_schema
 from .decide import Decision
 from .errors import RowError, SyncStoppedError
 from .journal import Journal
@@ -20,7 +22,7 @@ from .reads import Reads
 from .report import Outcome, Plan, Status
 from .rows import PER_LOOKUP, Input, Source, Spool
 from .run import Run
-from .schema import SYSTEM, Schema, did_you_mean
+from .schema import Schema
 from .state import State
 from .writer import Writer, direct
 
@@ -51,34 +53,33 @@ class BulkRun(Run):
     # ---- before the first write ------------------------------------------------------------
 
     async def _prepare(self, state: State) -> None:
-        options = self._options
-        if options.state is not None:
-            await self._claim(state)
-        schema, is_old = await self._schema(state)
-        spool = Spool(state, schema, options)
+        options, session = self._options, self._session
+        if options.state is not None and options.key is not None:
+            await claim(session, state, options.object_id, options.key)
+        schema, is_old = state.meta.schema, True
 
         async def reread() -> Schema:
-            nonlocal schema
-            if is_old:
-                schema = await self._read_schema(state)
+            nonlocal schema, is_old
+            if schema is None or is_old:
+                schema, is_old = await read_schema(session, state, options.object_id), False
             return schema
 
-        if schema.lacks(options.key or "id"):
+        if schema is None or schema.lacks(options.key or "id"):
             schema = await reread()
-        self._check_key(schema)
+        check_key(schema, options, self._report)
+        spool = Spool(state, schema, options)
         await spool.fill(self._source, reread)
         self._source = ()
         state.manage(spool.fields)
         self._report.rows = spool.count
         self._report.dropped = tuple(sorted(spool.dropped))
-        mirror = Mirror(state, spool, schema, options)
         self._parts = parts = Parts(
-            session=self._session,
+            session=session,
             options=options,
             schema=schema,
             state=state,
             spool=spool,
-            mirror=mirror,
+            mirror=Mirror(state, spool, schema, options),
             report=self._report,
         )
         reads = Reads(parts)
@@ -89,56 +90,13 @@ class BulkRun(Run):
         if options.delete_missing:
             self._count_missing()
 
-    async def _claim(self, state: State) -> None:
-        wire, options = self._session.wire, self._options
-        headers = wire.headers or await wire.read_key()
-        assert options.key is not None
-        state.claim(
-            base_url=wire.base_url,
-            api_key=headers[0]["X-Api-Key"],
-            object_id=options.object_id,
-            key=options.key,
-        )
-
-    async def _schema(self, state: State) -> tuple[Schema, bool]:
-        """The object's schema, and whether it is a copy from the state."""
-        if state.meta.schema is not None:
-            return state.meta.schema, True
-        return await self._read_schema(state), False
-
-    async def _read_schema(self, state: State) -> Schema:
-        answer = await get_object(self._session, object_id=self._options.object_id)
-        wire = self._session.wire
-        wire.kept[self._options.object_id] = (wire.now(), answer.fields or [])
-        schema = Schema.of(answer)
-        state.set(schema=schema)
-        return schema
-
-    def _check_key(self, schema: Schema) -> None:
-        key, object_id = self._options.key, self._options.object_id
-        if key is None or key == "id":
-            return
-        if schema.lacks(key) or key in SYSTEM:
-            hint = did_you_mean(key, schema.fields)
-            raise ValueError(f"key={key!r}: {object_id} has no such field{hint}")
-        if schema.fields and not schema.is_unique(key):
-            if self._options.delete_missing:
-                raise ValueError(
-                    f"delete_missing=True needs a key that the server keeps unique; {key!r} of "
-                    f"{object_id} is not"
-                )
-            if self._options.mode in {"upsert", "create_only"}:
-                self._report.warn(
-                    f"the server does not keep {key!r} unique: a create in doubt stays unknown, "
-                    "and what others create meanwhile may be a duplicate"
-                )
-
     def _conclude(self) -> None:
         self._journal.end()
 
     # ---- rows ------------------------------------------------------------------------------
 
     async def _load(self, pipeline: Pipeline) -> bool:
+        await anyio.lowlevel.checkpoint()  # most rows need no request, and others want their turn
         batches = self._next_batches()
         if not batches:
             return await self._load_missing(pipeline)
@@ -216,14 +174,15 @@ class BulkRun(Run):
         if is_old and now - self._checked_at >= FRESH:
             self._checked, self._checked_at = self._loaded, now
         while self._checked < batch[-1].n:
-            rows = self._take_unsure(is_old)
+            rows = await self._take_unsure(is_old)
             await self._paths.look_again(rows)
 
-    def _take_unsure(self, is_old: bool) -> list[Input]:
+    async def _take_unsure(self, is_old: bool) -> list[Input]:
         """The next rows whose records must be looked at again; marks all up to there as checked."""
         rows: list[Input] = []
         block = self._options.policy.reread
         while len(rows) < block and (batch := self._parts.spool.take(self._checked)):
+            await anyio.lowlevel.checkpoint()
             settled = self._settled(batch)
             for row in batch:
                 self._checked = row.n
@@ -284,6 +243,7 @@ class BulkRun(Run):
         after = 0
         while batch := self._parts.spool.take(after):
             after = batch[-1].n
+            await anyio.lowlevel.checkpoint()
             await self._paths.look_up([batch])
             settled = self._settled(batch)
             counts["unchanged"] += len(settled)

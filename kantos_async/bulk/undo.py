@@ -9,12 +9,13 @@ from math import ceil
 from typing import Any
 
 from ..api.models import Record
-from ..api.objects import get_object
 from ..api.records import delete_record, get_record, query_records, update_record
 from ..errors import KantosError, NotFoundError, ResponseDecodeError, UnknownOutcomeError
 from ..settling import create_record
 from ..transport.session import Session
 from . import rules
+from .account import claim, read_schema
+from .errors import StateError
 from .journal import Change, Journal
 from .mirror import Mirror
 from .parts import Parts
@@ -23,7 +24,6 @@ from .policy import Options
 from .report import Outcome, Plan, Status
 from .rows import PER_LOOKUP, Spool
 from .run import Run
-from .schema import Schema
 from .state import State
 from .values import NOTHING, fingerprint, key_value
 from .wires import BudgetSpentError, all_of
@@ -50,17 +50,10 @@ class UndoRun(Run):
 
     async def _prepare(self, state: State) -> None:
         session, meta = self._session, state.meta
-        wire = session.wire
-        headers = wire.headers or await wire.read_key()
-        state.claim(
-            base_url=wire.base_url,
-            api_key=headers[0]["X-Api-Key"],
-            object_id=meta.object_id,
-            key=meta.key,
-        )
-        schema = meta.schema
-        if schema is None:
-            schema = Schema.of(await get_object(session, object_id=meta.object_id))
+        if not meta.object_id:
+            raise StateError(f"{self._state_path}: no run has used this file yet")
+        await claim(session, state, meta.object_id, meta.key)
+        schema = meta.schema or await read_schema(session, state, meta.object_id)
         options = Options(
             object_id=meta.object_id,
             key=meta.key,

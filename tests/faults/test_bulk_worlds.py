@@ -31,6 +31,7 @@ KINDS = {
     "ignores the filter": (Variant(ignores=frozenset({"filter"})), 50),
     "ignores both": (Variant(ignores=BOTH), 100),
     "stateless": (Variant(stateless=True), 100),
+    "faulty": (Variant(faults=0.1), 100),
     "lags 30 s": (Variant(lag=30.0, margin=60.0), 50),
 }
 _CHUNK = 25

@@ -20,7 +20,16 @@ import anyio
 import attrs
 import msgspec
 
-from kantos_async import KantosAsync, KantosError, Reply, Report, Request, SyncPolicy
+from kantos_async import (
+    EngineFailure,
+    KantosAsync,
+    KantosError,
+    Reply,
+    Report,
+    Request,
+    RetryPolicy,
+    SyncPolicy,
+)
 from kantos_async.sandbox import Problem
 
 from .virtual import VirtualLoop
@@ -31,6 +40,10 @@ __all__ = ["Fault", "SyncWorld", "Variant", "live", "live_all"]
 
 #: Stamps are cut to the second, and so is the server's word of its own time.
 SLACK = 2.0
+
+
+#: What may happen to a request. A late commit is not among them: it would have no author.
+FAULTS = ("drop_before", "drop_after", "error_before", "error_after", "unavailable", "truncated")
 
 
 class Fault(Exception):
@@ -57,6 +70,7 @@ class Variant:
     deletes: float = 0.15  # the share of deletions among the changes by others
     latency: float | None = None  # the longest way to the server, in seconds
     values: int = 5  # different values of a field
+    faults: float = 0.0  # the share of requests that something happens to
     runs: int = 6
 
 
@@ -128,7 +142,12 @@ class MortalEngine(CoreEngine):
         await anyio.sleep(self.latency())
         if self.dead:
             await anyio.sleep_forever()
+        if answer.delivery.kind == "drop":
+            raise EngineFailure("dropped", sent="maybe")
         headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        if answer.delivery.kind == "truncate":
+            partial = Reply(answer.status, headers, b"")
+            raise EngineFailure("cut off", sent="maybe", partial=partial)
         return Reply(answer.status, headers, answer.body)
 
 
@@ -191,6 +210,8 @@ class SyncWorld:
             search_lag=self.variant.lag,
             ignore_sort=stamp if "sort" in ignores else frozenset(),
             ignore_filter=stamp if "filter" in ignores else frozenset(),
+            **dict.fromkeys(FAULTS, self.variant.faults / len(FAULTS)),
+            seed=self.draw.randrange(2**32),
         )
         records = self.core.records
         self._add, self._change, self._remove = records.add, records.change, records.remove
@@ -292,6 +313,8 @@ class SyncWorld:
                         run.lineage.agreed[key, field] = run.start, row[field]
             if key in moved or statuses[key] == "kept":
                 continue
+            if statuses[key] == "unknown" and self.variant.faults:
+                continue  # the caller was told
             if statuses[key] in {"failed", "unknown"}:
                 self.faults.append(f"{statuses[key]}: {key}")
             if not found:
@@ -427,6 +450,7 @@ class SyncWorld:
             base_url="http://world.invalid/api",
             engine=engine,
             max_concurrency=self.at_once,
+            retry=RetryPolicy(attempts=10, rng=self.draw.random),
         )
 
     async def _sync(self, k: KantosAsync, run: Run, engine: MortalEngine) -> None:
