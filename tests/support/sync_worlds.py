@@ -24,6 +24,7 @@ from kantos_async import (
     EngineFailure,
     KantosAsync,
     KantosError,
+    Outcome,
     Reply,
     Report,
     Request,
@@ -155,7 +156,7 @@ class SyncWorld:
     """A server with a history, its outsiders, and the runs that sync with it."""
 
     def __init__(self, seed: int, variant: Variant, folder: Path) -> None:
-        draw = self.draw = random.Random(f"{seed}/{variant}")
+        draw = self.draw = random.Random(seed)
         self.variant, self.folder = variant, folder
         unique = draw.random() < 0.3 if variant.unique is None else variant.unique
         self.object_id = "obj_contacts" if unique else "obj_companies"
@@ -295,8 +296,11 @@ class SyncWorld:
             self.faults.append(f"overwritten unseen: {field} of {story.key}")
             self.trace(f"{agreed=} {when=} {run.start=} {now=}", story)
 
-    def judge_run(self, run: Run, statuses: dict[Any, str]) -> None:
+    def judge_run(self, run: Run, outcomes: list[Outcome]) -> None:
         """Every row is on the server, once and as it is in the input."""
+        statuses = {outcome.key: outcome.status for outcome in outcomes}
+        answered = {outcome.key for outcome in outcomes if outcome.record_id is not None}
+        answered -= {key for key, status in statuses.items() if status == "unknown"}
         since = run.start - self.margin - SLACK
         records = {record["id"]: record for record in self.core.look(self.object_id)}
         by_key: dict[Any, list[str]] = {}
@@ -306,7 +310,8 @@ class SyncWorld:
         for row in self.rows:
             key = row[self.key]
             found = by_key.get(key, [])
-            if run.lineage is not None and len(found) == 1:
+            # What came of a write whose answer is lost the state cannot know.
+            if run.lineage is not None and len(found) == 1 and key in answered:
                 values = records[found[0]]["field_values"]
                 for field in self.fields:
                     if values.get(field) == row[field]:
@@ -468,11 +473,10 @@ class SyncWorld:
         )
         async with bulk:
             outcomes = [outcome async for outcome in bulk]
-            statuses = {outcome.key: outcome.status for outcome in outcomes}
         if engine.dead:
             return  # it was killed between its last answer and its end
         self.trace(*(outcome for outcome in outcomes if outcome.error is not None))
-        self.judge_run(run, statuses)
+        self.judge_run(run, outcomes)
         self._count(bulk.report)
 
     def _count(self, report: Report) -> None:
