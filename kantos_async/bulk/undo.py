@@ -6,11 +6,10 @@ import time
 from collections import Counter
 from functools import partial
 from math import ceil
-from typing import Any
 
 from ..api.models import Record
-from ..api.records import delete_record, get_record, query_records, update_record
-from ..errors import KantosError, NotFoundError, ResponseDecodeError, UnknownOutcomeError
+from ..api.records import delete_record, get_record, query_records
+from ..errors import KantosError, NotFoundError, UnknownOutcomeError
 from ..settling import create_record
 from ..transport.session import Session
 from . import rules
@@ -19,6 +18,7 @@ from .errors import StateError
 from .journal import Change, Journal
 from .mirror import Mirror
 from .parts import Parts
+from .patch import patch
 from .pipeline import ENDING, Pipeline
 from .policy import Options
 from .report import Outcome, Plan, Status
@@ -230,19 +230,11 @@ class _Undoer:
         ours = [slug for slug in change.before if self._is_ours(change, record, slug)]
         values = {slug: change.before[slug] for slug in ours}
         if values:
-            self._mirror.wrote(await self._patch(change.id, values))
+            self._mirror.wrote(await patch(self._session, self._schema, change.id, values))
         theirs = sorted(change.before.keys() - set(ours))
         if theirs:
             return "kept", f"somebody changed {', '.join(theirs)} since"
         return "updated", None
-
-    async def _patch(self, record_id: str, values: dict[str, Any]) -> Record:
-        try:
-            return await update_record(self._session, record_id=record_id, field_values=values)
-        except ResponseDecodeError as error:
-            if not error.done:
-                raise
-            return await get_record(self._session, record_id=record_id)
 
     async def _create_again(self, change: Change) -> tuple[Status, str | None, str | None]:
         if change.before is None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..api.models import Record
-from ..api.records import delete_record, get_record, update_record
+from ..api.records import delete_record, get_record
 from ..errors import (
     ConflictError,
     KantosError,
@@ -22,6 +22,7 @@ from .errors import RowError
 from .journal import Journal
 from .mirror import Known
 from .parts import Parts
+from .patch import patch
 from .pipeline import ENDING
 from .reads import Reads
 from .report import Outcome, Status
@@ -44,6 +45,7 @@ class Writer:
     def __init__(self, parts: Parts, reads: Reads, journal: Journal) -> None:
         self._session = parts.session
         self._options = options = parts.options
+        self._schema = parts.schema
         self._state = parts.state
         self._mirror = parts.mirror
         self._spool = parts.spool
@@ -195,21 +197,13 @@ class Writer:
         assert target is not None
         given = row.values()
         changed = {self._fields[place]: given[self._fields[place]] for place in decision.fields}
-        record = await self._patch(target.id, changed)
+        record = await patch(self._session, self._schema, target.id, changed)
         with self._state.whole():
             known = self._mirror.wrote(record)
             self._wrote()
             self._agree(row, known, target.seen, set(decision.fields))
             self._journal.updated(known, target, self._by_slug(known, changed))
         return self._outcome(row, "kept" if decision.kept else "updated", known)
-
-    async def _patch(self, record_id: str, values: Mapping[str, Any]) -> Record:
-        try:
-            return await update_record(self._session, record_id=record_id, field_values=values)
-        except ResponseDecodeError as error:
-            if not error.done:
-                raise
-            return await get_record(self._session, record_id=record_id)
 
     # ---- delete ----------------------------------------------------------------------------
 

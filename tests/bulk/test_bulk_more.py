@@ -11,8 +11,8 @@ import anyio
 import pytest
 from support.worlds import EPOCH, World
 
-from kantos_async import RetryPolicy, StateError, SyncPolicy, UnknownOutcomeError
-from kantos_async.sandbox import Sandbox
+from kantos_async import Outcome, RetryPolicy, StateError, SyncPolicy, UnknownOutcomeError
+from kantos_async.sandbox import Fault, Faults, Sandbox
 
 ROOT = Path(__file__).parents[2]
 OBJECT = "obj_contacts"
@@ -61,21 +61,63 @@ async def test_a_budget_that_reading_alone_spends_writes_nothing(tmp_path: Path)
     assert "could go on" in (report.stopped or "")
 
 
-async def test_an_update_in_doubt_is_unknown_and_the_next_run_knows(tmp_path: Path) -> None:
+async def test_an_update_in_doubt_is_settled_by_the_record_or_unknown(tmp_path: Path) -> None:
     world, state = World(), tmp_path / "s"
     async with world.client(retry=RetryPolicy(attempts=2)) as k:
         many = k.records.upsert_many
-        await many(people(3), object_id=OBJECT, key="email", state=state)
-        await anyio.sleep(60)
-        world.core.faults.next("drop_after", "drop_after", method="PATCH")
-        run = many(people(3, "!")[:1], object_id=OBJECT, key="email", state=state)
-        async with run:
-            (outcome,) = [outcome async for outcome in run]
+
+        async def update(mark: str, fault: Fault) -> Outcome:
+            await anyio.sleep(60)
+            world.core.faults.next(fault, fault, method="PATCH")
+            run = many(people(1, mark), object_id=OBJECT, key="email", state=state)
+            async with run:
+                (outcome,) = [outcome async for outcome in run]
+            return outcome
+
+        await many(people(1), object_id=OBJECT, key="email", state=state)
+        assert (await update("!", "drop_after")).status == "updated"
+        outcome = await update("?", "drop_before")
         assert outcome.status == "unknown"
         assert isinstance(outcome.error, UnknownOutcomeError)
         await anyio.sleep(60)
-        report = await many(people(3, "!"), object_id=OBJECT, key="email", state=state)
-    assert (report.updated, report.unchanged) == (2, 1)
+        report = await many(people(1, "?"), object_id=OBJECT, key="email", state=state)
+    assert report.updated == 1
+
+
+async def test_a_run_right_after_another_asks_for_nothing_more(tmp_path: Path) -> None:
+    """What only the last run's answers told is not taken for gone, nor asked for."""
+    world, state = World(), tmp_path / "s"
+    ids = [
+        world.core.insert(OBJECT, [row], EPOCH - 5_000 + 7 * n)[0]
+        for n, row in enumerate(people(300))
+    ]
+    async with world.client() as k:
+        options: dict[str, Any] = {"object_id": OBJECT, "key": "email", "state": state}
+        many = k.records.upsert_many
+        await many(people(300), **options)
+        world.core.update(ids[0], {"phone": "+1 555 0100"})
+        await anyio.sleep(60)
+        await many(people(300), **options)
+        world.core.faults.set(search_lag=4.0)
+        rows = people(350)
+        assert (await many(rows, **options)).created == 50
+        report = await many(rows, **options)
+        assert (report.unchanged, report.requests) == (350, 1)
+
+
+async def test_look_ups_right_after_a_run_wait_rather_than_ask_for_each(tmp_path: Path) -> None:
+    stamp = frozenset({"updated_at"})
+    world, state = World(faults=Faults(ignore_sort=stamp, ignore_filter=stamp)), tmp_path / "s"
+    world.core.insert(OBJECT, people(300), EPOCH - 5_000)
+    async with world.client() as k:
+        options: dict[str, Any] = {"object_id": OBJECT, "key": "email", "state": state}
+        await k.records.upsert_many(people(300), **options)
+        world.core.faults.set(search_lag=4.0)
+        rows = people(350)
+        assert (await k.records.upsert_many(rows, **options)).created == 50
+        report = await k.records.upsert_many(rows, **options)
+    assert (report.unchanged, report.path) == (350, "lookup")
+    assert report.reads == 1 + 4
 
 
 async def test_answers_that_cannot_be_read_prove_the_write(tmp_path: Path) -> None:
