@@ -65,11 +65,11 @@ class Journal:
         if not self._wanted:
             return
         old = self.get(change.id)
-        if old is not None and change.kind == "updated":
-            change = _joined(old, change)
-        elif old is not None and old.kind == "created":
-            self.forget(change.id)  # created and deleted by the same run: nothing to undo
+        if old is not None and old.kind == "created" and change.kind == "deleted":
+            self.forget(change.id)  # by the same run: nothing to undo
             return
+        if old is not None:
+            change = _joined(old, change)
         self._state.db.execute(
             "INSERT OR REPLACE INTO change VALUES (?, ?, ?, ?, ?)",
             (
@@ -116,11 +116,13 @@ class Journal:
 
 
 def _joined(old: Change, new: Change) -> Change:
-    """One change out of two by the same run, which was killed and went on."""
+    """One change out of two by the same run, which was interrupted and went on."""
+    if old.kind == "created":
+        return Change(old.id, new.key, "created", {}, old.wrote | new.wrote)
     before = None
     if old.before is not None and new.before is not None:
-        before = {} if old.kind == "created" else new.before | old.before
-    return Change(old.id, new.key, old.kind, before, old.wrote | new.wrote)
+        before = new.before | old.before
+    return Change(old.id, new.key, new.kind, before, old.wrote | new.wrote)
 
 
 def _change(row: tuple[Any, ...]) -> Change:

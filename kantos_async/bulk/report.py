@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -126,7 +126,3 @@ class Report:
         """Say once what is odd."""
         if text not in self.warnings:
             self.warnings.append(text)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return attrs.asdict(self)

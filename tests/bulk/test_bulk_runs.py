@@ -13,8 +13,10 @@ from kantos_async import (
     CLEAR,
     AuthenticationError,
     ConflictError,
+    InternalServerError,
     NotFoundError,
     ReadOnlyError,
+    RetryPolicy,
     RowError,
     UnknownOutcomeError,
     UnprocessableEntityError,
@@ -412,3 +414,58 @@ async def test_a_run_that_is_dropped_leaves_no_task() -> None:
         await anyio.sleep(60)
         assert not k._session.wire.jobs._running
         assert len(world.core.look(OBJECT)) < 100
+
+
+async def test_a_create_waits_for_the_record_in_its_way_to_become_visible() -> None:
+    world = World()
+    async with world.client() as k:
+        run = k.records.upsert_many(people(1, "!"), object_id=OBJECT, key="email")
+        await run.explain()
+        world.core.faults.set(search_lag=3.0)
+        world.core.look(OBJECT)
+        world.core.insert(OBJECT, people(1))
+        report = await run
+        assert report.updated == 1
+        # One that comes and goes leaves room for ours.
+        row = {"name": "B", "email": "b@x.org"}
+        run = k.records.upsert_many([row], object_id=OBJECT, key="email")
+        await run.explain()
+        (record_id,) = world.core.insert(OBJECT, [row])
+        add, tries = world.core.records.add, []
+
+        def refuse_once(*args: Any) -> Any:
+            tries.append(args)
+            try:
+                return add(*args)
+            finally:
+                if len(tries) == 1:
+                    world.core.delete(record_id)
+
+        world.core.records.add = refuse_once  # type: ignore[method-assign]
+        report = await run
+    assert (report.created, len(tries)) == (1, 2)
+
+
+async def test_deleting_what_is_gone_by_now_is_no_failure() -> None:
+    world = World()
+    (record_id,) = world.core.insert(OBJECT, people(1))
+    async with world.client() as k:
+        run = k.records.delete_many(["p0@example.com"], object_id=OBJECT, key="email")
+        assert (await run.explain()).deleted == 1
+        world.core.delete(record_id)
+        async with run:
+            (outcome,) = [outcome async for outcome in run]
+    assert (outcome.status, outcome.note) == ("unchanged", "it was gone already")
+
+
+async def test_an_error_while_reading_is_the_runs() -> None:
+    world = World()
+    world.core.insert(OBJECT, people(900))
+    async with world.client(retry=RetryPolicy(attempts=1)) as k:
+        # Look-ups go out several at once; one error ends them all.
+        rows = people(500)
+        run = k.records.upsert_many(rows, object_id=OBJECT, key="email")
+        world.core.faults.next("ok", "ok", "ok", "error_before", method="GET")
+        with pytest.raises(InternalServerError):
+            await run
+        assert (await k.records.upsert_many(rows, object_id=OBJECT, key="email")).unchanged == 500

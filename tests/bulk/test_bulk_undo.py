@@ -9,7 +9,7 @@ import anyio
 import pytest
 from support.worlds import EPOCH, World
 
-from kantos_async import KantosAsync, Report, StateError
+from kantos_async import KantosAsync, Report, RetryPolicy, StateError
 
 OBJECT = "obj_contacts"
 
@@ -140,3 +140,53 @@ async def test_the_values_to_put_back_cost_one_read_for_a_hundred(tmp_path: Path
         await anyio.sleep(60)
         await k.records.undo(state)
     assert {values["name"] for values in stored(world).values()} == {row["name"] for row in rows}
+
+
+async def test_what_was_written_twice_goes_back_to_what_was_there_first(tmp_path: Path) -> None:
+    world, state = World(), tmp_path / "s"
+    async with world.client(max_concurrency=1) as k:
+        await sync(k, people(20), state)
+        # Interrupted, and the source has changed before it goes on.
+        await sync(k, [*people(30, "!")], state, max_requests=15)
+        await sync(k, people(40, "?"), state)
+        assert {values["name"][-1] for values in stored(world).values()} == {"?"}
+        report = await k.records.undo(state)
+    assert (report.updated, report.deleted, report.kept) == (20, 20, 0)
+    assert stored(world) == {row["email"]: row for row in people(20)}
+
+
+async def test_what_was_changed_and_then_deleted_comes_back_as_it_was(tmp_path: Path) -> None:
+    world, state = World(), tmp_path / "s"
+    async with world.client() as k:
+        await sync(k, people(20), state)
+        await sync(k, people(20, "!"), state, stop_after_failures=1)
+        state_of_run = {"state": state, "object_id": OBJECT, "key": "email"}
+        await sync(
+            k, [*people(20, "?"), {"name": "x", "email": "wrong"}], state, stop_after_failures=1
+        )
+        report = await k.records.delete_many(["p3@example.com", "p4@example.com"], **state_of_run)
+        assert report.deleted == 2
+        await anyio.sleep(60)
+        await k.records.undo(state)
+    assert stored(world) == {row["email"]: row for row in people(20, "!")}
+
+
+async def test_what_cannot_be_put_back_fails_alone_and_stays_in_the_log(tmp_path: Path) -> None:
+    world, state = World(), tmp_path / "s"
+    async with world.client() as k:
+        await sync(k, people(3), state)
+        await sync(k, people(3, "!"), state)
+        world.core.faults.next("error_before", "error_before", method="PATCH")
+        report = await k.with_options(retry=RetryPolicy(attempts=1)).records.undo(state)
+        assert (report.updated, report.unknown) == (1, 2)
+        report = await k.records.undo(state)
+        assert (report.rows, report.updated) == (2, 2)
+        # What was deleted, and exists again, does not come back a second time.
+        await sync(k, people(1), state, delete_missing=True, max_deletes=2)
+        world.core.insert(OBJECT, people(3)[1:2])
+        await anyio.sleep(60)
+        run = k.records.undo(state)
+        async with run:
+            notes = {outcome.key: outcome.note async for outcome in run}
+    assert (run.report.created, run.report.kept) == (1, 1)
+    assert notes["p1@example.com"] == "another record has its key now"
