@@ -88,6 +88,7 @@ class Report:
         dropped: columns that the server sets by itself, and that were not written.
         warnings: what is odd, in words.
         stopped: why the run ended early; None when it came to its end.
+        done: rows that have an outcome; a record that `delete_missing` deleted is no row.
     """
 
     rows: int = 0
@@ -111,16 +112,13 @@ class Report:
     dropped: tuple[str, ...] = ()
     warnings: list[str] = attrs.field(factory=list)
     stopped: str | None = None
+    done: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Add one outcome; a record that was to be deleted, and stays, is no row."""
         if outcome.row or outcome.status != "unchanged":
             setattr(self, outcome.status, getattr(self, outcome.status) + 1)
-
-    @property
-    def done(self) -> int:
-        """Rows that have an outcome."""
-        return self.created + self.updated + self.unchanged + self.kept + self.failed + self.unknown
+        self.done += outcome.row > 0
 
     def warn(self, text: str) -> None:
         """Say once what is odd."""

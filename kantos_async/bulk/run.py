@@ -186,9 +186,10 @@ class Run(ABC, AsyncIterator[Outcome]):
         if self._ended:
             return
         pipeline = self._pipeline
-        if pipeline is not None and self._prepared and self._report.done:
+        if pipeline is not None and self._prepared:
             pipeline.halt("left early")
             await pipeline.settle(self._session.timeout + 5)
+        if self._prepared and self._report.done:
             said = f"stopped after {self._report.done} of {self._report.rows} rows; "
             said += self._how_to_go_on()
             self._report.stopped = said

@@ -158,3 +158,31 @@ def test_ctrl_c_settles_and_says_how_to_go_on(tmp_path: Path) -> None:
         posts = [entry for entry in sb.log if entry.method == "POST"]
     assert 20 <= created == len(posts) < 20_000
     assert f"stopped after {created} of 20000 rows" in err
+
+
+async def test_leaving_before_the_first_outcome_settles_what_is_under_way(tmp_path: Path) -> None:
+    world, state = World(latency=(0.5, 0.5)), tmp_path / "s"
+    async with world.client() as k:
+        run = k.records.upsert_many(people(40), **options(state))
+        await run.explain()
+        with anyio.move_on_after(0.75):  # the first creates have arrived, no answer has come
+            await run
+        there = {record["id"] for record in world.core.look(OBJECT)}
+        assert len(there) == 16
+        assert run.report.created == 16
+        await k.records.upsert_many(people(40), **options(state))
+    assert len(world.core.look(OBJECT)) == 40
+
+
+async def test_leaving_a_run_that_only_deletes_settles_what_is_under_way(tmp_path: Path) -> None:
+    world = World(latency=(0.1, 0.5))
+    ids = world.core.insert(OBJECT, people(60))
+    async with world.client() as k:
+        run = k.records.delete_many(({"id": each} for each in ids), object_id=OBJECT, key="id")
+        async with run:
+            async for _ in run:
+                break
+        gone = 60 - len(world.core.look(OBJECT))
+        assert run.report.deleted == gone > 1
+        assert run.report.stopped is not None
+        assert f"stopped after {gone} of 60" in run.report.stopped
