@@ -160,7 +160,7 @@ class Budget:
         self._unreached += 1
         self._unreached_at = now
         if self._unreached > 1:
-            self._hold = max(self._hold, now + min(0.02 * 2.0**self._unreached, 1.0))
+            self._hold = max(self._hold, now + min(0.02 * 2.0 ** min(self._unreached, 9), 1.0))
 
     def lost(self, permit: Permit) -> None:
         """No answer came. The request counts as spent until the reset."""
@@ -277,7 +277,7 @@ class Budget:
         if words.remaining == 0 and self.turn > now:
             return max(asked or 0.0, self.turn - now)
         # Refused although something remained: a limit that we are not told of.
-        return asked if asked is not None else min(2.0 ** (self._refusals - 1), _MINUTE)
+        return asked if asked is not None else min(2.0 ** min(self._refusals - 1, 9), _MINUTE)
 
     @property
     def unreachable(self) -> bool:

@@ -117,7 +117,7 @@ class RetryPolicy:
 
     def backoff(self, attempt: int) -> float:
         """The wait after the `attempt`-th attempt failed."""
-        return self.rng() * min(self.cap, self.base * 2.0 ** (attempt - 1))
+        return self.rng() * min(self.cap, self.base * 2.0 ** min(attempt - 1, 99))
 
 
 class RetryBudget:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kantos_async import RetryPolicy
 from kantos_async.transport.budget import Budget, Permit
 from kantos_async.transport.words import Words, read_words, retry_after_seconds
 
@@ -443,3 +444,13 @@ def test_whatever_a_server_says_the_books_balance_and_time_goes_on(
         else:
             getattr(budget, end)(permit)
         assert budget.in_flight == 0
+
+
+def test_a_night_of_failures_is_still_only_a_pause() -> None:
+    away, refusing = Budget(), Budget()
+    for second in range(2_000):
+        away.unreached(away.take(second), second)
+        refusing.answered(refusing.take(second), Words(), 429, second)
+    assert away.admit(1_999, 1) == 2_000
+    assert refusing.admit(1_999, 1) <= 2_059
+    assert RetryPolicy(attempts=5_000, rng=lambda: 1.0).backoff(4_999) == 20
