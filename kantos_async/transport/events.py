@@ -18,8 +18,8 @@ __all__ = [
     "RequestSent",
     "RetryPlanned",
     "Stats",
+    "guarded",
     "log_events",
-    "notify",
 ]
 
 _log = logging.getLogger("kantos_async")
@@ -98,18 +98,22 @@ class Stats(msgspec.Struct, kw_only=True, gc=False):
     others: float = 0.0
 
 
-#: Listeners that have raised already, so that each is complained of once.
-_broken: set[int] = set()
+def guarded(listener: Listener) -> Listener:
+    """The listener made harmless: what it raises is logged, the first time, and goes no further."""
+    complained = False
 
+    def tell(event: Event) -> None:
+        nonlocal complained
+        try:
+            listener(event)
+        except Exception:
+            if not complained:
+                complained = True
+                _log.exception(
+                    "the on_event listener %r raised; it will not be logged again", listener
+                )
 
-def notify(listener: Listener, event: Event) -> None:
-    """Tell a listener; whatever it raises is logged once and harms nothing."""
-    try:
-        listener(event)
-    except Exception:
-        if id(listener) not in _broken:
-            _broken.add(id(listener))
-            _log.exception("the on_event listener %r raised; it will not be logged again", listener)
+    return tell
 
 
 def log_events(logger: logging.Logger | str = "kantos_async") -> Listener:

@@ -24,7 +24,7 @@ from .budget import Permit
 from .call import UNSET, Call
 from .codec import encode
 from .engines import EngineFailure, Reply, Request
-from .events import AnswerReceived, GaveUp, RequestSent, RetryPlanned, notify
+from .events import AnswerReceived, GaveUp, RequestSent, RetryPlanned
 from .retry import Effect, Failure, RetryPolicy, Verdict, is_read, judge
 from .wire import Wire
 from .words import read_words
@@ -180,8 +180,7 @@ class Session:
         if effort.first_sent is None:
             effort.first_sent = permit.sent
         if wire.listener is not None:
-            notify(
-                wire.listener,
+            wire.listener(
                 RequestSent(method=call.method, path=call.path, attempt=effort.attempts),
             )
         return permit
@@ -237,8 +236,7 @@ class Session:
                 self._give_up(call, effort, failure.error)
         wire.counts.retries += 1
         if wire.listener is not None:
-            notify(
-                wire.listener,
+            wire.listener(
                 RetryPlanned(
                     method=call.method,
                     path=call.path,
@@ -254,8 +252,7 @@ class Session:
         wire = self.wire
         wire.counts.failed += 1
         if wire.listener is not None:
-            notify(
-                wire.listener,
+            wire.listener(
                 GaveUp(
                     method=call.method,
                     path=call.path,
@@ -300,8 +297,7 @@ class Session:
         self, call: Call[Any], effort: _Effort, status: int | None, permit: Permit
     ) -> None:
         if self.wire.listener is not None:
-            notify(
-                self.wire.listener,
+            self.wire.listener(
                 AnswerReceived(
                     method=call.method,
                     path=call.path,

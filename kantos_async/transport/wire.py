@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import ClientClosedError, WrongContextError
 from .engines import Engine, Reply, Request
-from .events import Listener, QuotaWaited, Stats, notify
+from .events import Listener, QuotaWaited, Stats, guarded
 from .gate import Gate, Line, Quota
 from .jobs import Jobs
 from .retry import RetryBudget
@@ -75,7 +75,7 @@ class Wire:
         user_agent: str,
     ) -> None:
         self.base_url = base_url
-        self.listener = listener
+        self.listener = None if listener is None else guarded(listener)
         self.retry_budget = RetryBudget()
         #: What upper floors remember of the account, with our time of reading it.
         self.kept: dict[str, tuple[float, Any]] = {}
@@ -185,7 +185,7 @@ class Wire:
         self.counts.quota_waits += 1
         self.counts.seconds_waited += seconds
         if self.listener is not None:
-            notify(self.listener, QuotaWaited(seconds=seconds))
+            self.listener(QuotaWaited(seconds=seconds))
 
     def server_time(self, when: float) -> float | None:
         """The earliest that the server's clock (Unix time) may have shown at our `when`."""

@@ -85,6 +85,17 @@ async def test_a_listener_that_raises_is_logged_once(caplog: pytest.LogCaptureFi
     assert "on_event" in caplog.text
 
 
+async def test_each_client_complains_of_its_listener(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("broken")
+
+    for _ in range(2):
+        async with ScriptEngine(record()).client(on_event=broken) as k:
+            await k.records.get("rec_1")
+            await k.records.get("rec_1")
+    assert len(caplog.records) == 2
+
+
 async def test_the_listener_for_logging(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "kantos_async")
     engine = ScriptEngine(error(500), error(429, **HEADERS), error(500))
