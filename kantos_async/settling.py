@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -54,8 +55,9 @@ async def create_record(
         )
     except ResponseDecodeError as error:
         if error.done and await settler.may_repeat():
-            for record in await settler.look_up():
-                return record
+            with suppress(KantosError):
+                for record in await settler.look_up():
+                    return record
         raise
 
 
@@ -78,18 +80,15 @@ class _UniqueField:
 
     async def resolve(self, doubt: Doubt, conflict: Exception) -> Record:
         """A repeat was refused as a duplicate: of our own first sending, or of another's row?"""
-        found = await self.look_up()
-        if not found or doubt.first_sent is None:
-            raise UnknownOutcomeError(
-                "a repeat was refused as a duplicate, "
-                + ("but no such record is found." if not found else "but not when it was created."),
-                method=doubt.call.method,
-                path=doubt.call.path,
-                sent=doubt.call.body,
-                attempts=doubt.attempts,
-                hint=f"Query for {self._slug} = {self._values[self._slug]!r}.",
-            ) from conflict
-        fields = {field.slug: field for field in await self._fields()}
+        try:
+            found = await self.look_up()
+            fields = {field.slug: field for field in await self._fields()}
+        except KantosError as failure:
+            raise self._unknown(doubt, "looking for it failed.") from failure
+        if not found:
+            raise self._unknown(doubt, "no such record is found.") from conflict
+        if doubt.first_sent is None:
+            raise self._unknown(doubt, "nothing tells when that was created.") from conflict
         for record in found:
             if self._is_ours(record, fields, doubt.first_sent):
                 return record
@@ -102,6 +101,16 @@ class _UniqueField:
         )
         error.existing = found[0]
         raise error from conflict
+
+    def _unknown(self, doubt: Doubt, why: str) -> UnknownOutcomeError:
+        return UnknownOutcomeError(
+            f"a repeat was refused as a duplicate, but {why}",
+            method=doubt.call.method,
+            path=doubt.call.path,
+            sent=doubt.call.body,
+            attempts=doubt.attempts,
+            hint=f"Query for {self._slug} = {self._values[self._slug]!r}.",
+        )
 
     async def look_up(self) -> list[Record]:
         """The records with our value, looked for during a few seconds; ideally one."""

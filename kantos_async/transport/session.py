@@ -14,6 +14,7 @@ from ..errors import (
     APIConnectionError,
     APIError,
     APITimeoutError,
+    KantosError,
     RateLimitError,
     ReadOnlyError,
     ResponseDecodeError,
@@ -200,7 +201,10 @@ class Session:
         if effort.doubt is not None and failure.status == 404 and call.method == "DELETE":
             return _Ended(None)  # an earlier attempt has deleted it
         if effort.doubt is not None and failure.status == 409 and self.settler is not None:
-            return _Ended(await self.settler.resolve(self._doubt(call, effort), failure.error))
+            try:
+                return _Ended(await self.settler.resolve(self._doubt(call, effort), failure.error))
+            except KantosError as error:
+                self._give_up(call, effort, error)
         if failure.effect is Effect.UNKNOWN and not is_read(call.method):
             effort.doubt = failure
         verdict = judge(call.method, failure, self.retry)
@@ -260,7 +264,7 @@ class Session:
                     reason=str(error),
                 ),
             )
-        if effort.doubt is None or _settles(error):
+        if effort.doubt is None or isinstance(error, UnknownOutcomeError) or _settles(error):
             raise error
         raise UnknownOutcomeError(
             "it may or may not have been carried out.",

@@ -167,6 +167,17 @@ async def test_a_row_deleted_again_in_between_stays_unknown() -> None:
     assert len(engine.requests) == 7, "the search may lag: looked for four times"
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
+async def test_a_look_up_that_fails_leaves_the_doubt(status: int) -> None:
+    """A refusal of the look-up says nothing of the create."""
+    engine = ScriptEngine(lost(), SCHEMA, error(409, **DATE), error(status))
+    async with engine.client() as k:
+        with pytest.raises(UnknownOutcomeError, match="looking for it failed") as caught:
+            await create(k)
+        assert k.stats.failed == 2, "the look-up and the create"
+    assert getattr(caught.value.__cause__, "status", None) == status
+
+
 async def test_another_letter_case_is_not_ours_but_of_a_status() -> None:
     engine = ScriptEngine(lost(), SCHEMA, error(409, **DATE), page(row(email="JANE@example.com")))
     async with engine.client() as k:
@@ -181,7 +192,7 @@ async def test_without_a_server_clock_nothing_is_taken_for_ours() -> None:
     bare = reply(200, msgspec.json.decode(SCHEMA.body))
     engine = ScriptEngine(lost(), bare, error(409), page(row()))
     async with engine.client() as k:
-        with pytest.raises(UnknownOutcomeError, match="not when"):
+        with pytest.raises(UnknownOutcomeError, match="when that was created"):
             await create(k)
 
 
@@ -196,6 +207,14 @@ async def test_an_unreadable_2xx_of_a_field_that_is_not_unique_says_that_it_is_d
     async with engine.client() as k:
         with pytest.raises(ResponseDecodeError) as caught:
             await create(k, by="name")
+    assert caught.value.done
+
+
+async def test_an_unreadable_2xx_is_told_as_such_where_the_record_cannot_be_read() -> None:
+    engine = ScriptEngine(reply(201, b""), SCHEMA, error(404))
+    async with engine.client() as k:
+        with pytest.raises(ResponseDecodeError) as caught:
+            await create(k)
     assert caught.value.done
 
 
