@@ -16,10 +16,9 @@ from ..errors import (
     WrongContextError,
 )
 from ..transport.jobs import Job
-from ..transport.session import Session
 from .errors import StateError
 from .report import Outcome
-from .wires import BudgetSpentError
+from .wires import CountedSession, HaltedError
 
 __all__ = ["ENDING", "Pipeline"]
 
@@ -59,7 +58,7 @@ class Pipeline:
         error: what ends the run with an exception.
     """
 
-    def __init__(self, session: Session, on_outcome: Callable[[Outcome], None]) -> None:
+    def __init__(self, session: CountedSession, on_outcome: Callable[[Outcome], None]) -> None:
         self._session = session
         self._on_outcome = on_outcome
         self._items: deque[_Item] = deque()
@@ -84,7 +83,7 @@ class Pipeline:
         self._items.append(item)
         self._queue.append(item)
         self._open_writes += 1
-        if len(self._jobs) < self._session.wire._slots:
+        if len(self._jobs) < self._session.wire.slots:
             self._start()
 
     def pass_on(self, outcome: Outcome) -> None:
@@ -126,7 +125,8 @@ class Pipeline:
             await self.changed()
 
     async def settle(self, seconds: float) -> None:
-        """Let what has been started end, for so many seconds; then stop it."""
+        """Send nothing more; let what is on the wire end, for so many seconds, and stop it then."""
+        self._session.tally.leave()
         with anyio.move_on_after(seconds, shield=True):
             while self._jobs:
                 await next(iter(self._jobs)).wait()
@@ -138,6 +138,7 @@ class Pipeline:
     def abandon(self, when_idle: Callable[[], None]) -> None:
         """Nobody will take anything out: start nothing more, and tell when all has ended."""
         self.halt("abandoned")
+        self._session.tally.leave()
         self._when_idle = when_idle
         if not self._jobs:
             when_idle()
@@ -167,7 +168,7 @@ class Pipeline:
             assert item.work is not None
             try:
                 item.outcome = await item.work()
-            except BudgetSpentError as error:
+            except HaltedError as error:
                 self._drop(item)
                 self.halt(str(error))
             except Exception as error:

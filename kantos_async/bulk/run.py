@@ -15,7 +15,7 @@ from ..transport.session import Session
 from .pipeline import Pipeline
 from .report import Outcome, Plan, Report
 from .state import State
-from .wires import BudgetSpentError, CountedSession, Tally
+from .wires import CountedSession, HaltedError, Tally
 
 __all__ = ["Run"]
 
@@ -29,8 +29,8 @@ class Run(ABC, AsyncIterator[Outcome]):
             async for outcome in run: ...    # row by row, in the order of the input
         report = await run                   # or only the sums
 
-    Leaving early, cancelling and Ctrl-C let the writes that are under way end, for at most as
-    long as one request may take; with a state file, the same run again goes on from there.
+    Leaving early, cancelling and Ctrl-C send nothing more and let what is on the wire end, for at
+    most as long as one request may take; with a state file, the same run again goes on from there.
     """
 
     #: Whether a state file that is not there is made.
@@ -132,7 +132,7 @@ class Run(ABC, AsyncIterator[Outcome]):
     async def _next(self) -> Outcome | None:
         try:
             await self._open()
-        except BudgetSpentError as error:
+        except HaltedError as error:
             self._report.stopped = f"{error}, while reading; nothing was written"
             return None
         pipeline = self._pipeline
@@ -152,7 +152,7 @@ class Run(ABC, AsyncIterator[Outcome]):
     async def _load_more(self, pipeline: Pipeline) -> None:
         try:
             self._exhausted = not await self._load(pipeline)
-        except BudgetSpentError as error:
+        except HaltedError as error:
             pipeline.halt(str(error))
 
     # ---- lifetime --------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class Run(ABC, AsyncIterator[Outcome]):
             runtime.from_anywhere(lambda: pipeline.abandon(state.close))
 
 
-def _pipeline(session: Session, report: Report, most_failures: int | None) -> Pipeline:
+def _pipeline(session: CountedSession, report: Report, most_failures: int | None) -> Pipeline:
     """A pipeline whose outcomes are summed up; it knows nothing of the run."""
 
     def on_outcome(outcome: Outcome) -> None:

@@ -26,7 +26,7 @@ from .rows import PER_LOOKUP, Spool
 from .run import Run
 from .state import State
 from .values import NOTHING, fingerprint, key_value
-from .wires import BudgetSpentError, all_of
+from .wires import HaltedError, all_of
 
 __all__ = ["UndoRun"]
 
@@ -185,7 +185,7 @@ class _Undoer:
                 status, note = await self._put_back(change, record)
             else:
                 status, note, record_id = await self._create_again(change)
-        except (*ENDING, BudgetSpentError):
+        except (*ENDING, HaltedError):
             raise
         except UnknownOutcomeError as unknown:
             status, error = "unknown", unknown

@@ -6,39 +6,45 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+import anyio
 import attrs
 
 from ..errors import KantosError
+from ..transport.budget import Permit
 from ..transport.call import Call
-from ..transport.retry import Failure, is_read
+from ..transport.retry import is_read
 from ..transport.session import Session
 
-__all__ = ["BudgetSpentError", "CountedSession", "Tally", "all_of", "server_now"]
+__all__ = ["CountedSession", "HaltedError", "Tally", "all_of", "server_now"]
 
 T = TypeVar("T")
 
 
-class BudgetSpentError(KantosError):
-    """`max_requests` is reached."""
+class HaltedError(KantosError):
+    """The run sends nothing more: `max_requests` is reached, or it was left."""
 
 
 @attrs.define
 class Tally:
-    """What a run has sent."""
+    """What a run has sent, and whether it may send more."""
 
     limit: int | None = None
     reads: int = 0
     writes: int = 0
     requests: int = 0
+    left: bool = False
+    waiting: set[anyio.CancelScope] = attrs.field(factory=set, repr=False)
 
     def admit(self, method: str) -> None:
         """Count a call that is about to be sent.
 
         Raises:
-            BudgetSpentError: it would be one too many.
+            HaltedError: it would be one too many.
         """
+        if self.left:
+            raise HaltedError("the run was left")
         if self.spent:
-            raise BudgetSpentError(f"max_requests={self.limit} is reached")
+            raise HaltedError(f"max_requests={self.limit} is reached")
         if is_read(method):
             self.reads += 1
         else:
@@ -48,6 +54,12 @@ class Tally:
     def spent(self) -> bool:
         """Whether no further call may be sent. Repeats of calls that were are not held back."""
         return self.limit is not None and max(self.reads + self.writes, self.requests) >= self.limit
+
+    def leave(self) -> None:
+        """Send nothing more; what waits to be sent is given up, what is on the wire goes on."""
+        self.left = True
+        for scope in self.waiting:
+            scope.cancel()
 
 
 @attrs.define
@@ -61,12 +73,20 @@ class CountedSession(Session):
         self.tally.admit(call.method)
         return await super().send(call)
 
-    async def _attempt(self, call: Call[T], request: Any, effort: Any) -> T | Failure:
-        before = effort.attempts
-        try:
-            return await super()._attempt(call, request, effort)
-        finally:
-            self.tally.requests += effort.attempts - before
+    async def _enter(self, call: Call[Any], effort: Any) -> Permit:
+        tally = self.tally
+        permit: Permit | None = None
+        if not tally.left:
+            with anyio.CancelScope() as scope:
+                tally.waiting.add(scope)
+                try:
+                    permit = await super()._enter(call, effort)
+                finally:
+                    tally.waiting.discard(scope)
+        if permit is None:
+            self._give_up(call, effort, HaltedError("the run was left"))
+        tally.requests += 1
+        return permit
 
 
 def server_now(session: Session) -> float | None:
@@ -89,7 +109,7 @@ async def all_of(session: Session, works: Sequence[Callable[[], Awaitable[None]]
     if len(left) == 1:
         await left.popleft()()
         return
-    slots = session.wire._slots
+    slots = session.wire.slots
     jobs = [session.wire.jobs.start(worker) for _ in range(min(slots, len(left)))]
     try:
         for job in jobs:

@@ -28,7 +28,7 @@ from .reads import Reads
 from .report import Outcome, Status
 from .rows import Input
 from .values import ABSENT, WIDTH
-from .wires import BudgetSpentError
+from .wires import HaltedError
 
 __all__ = ["Writer"]
 
@@ -66,7 +66,7 @@ class Writer:
         """Carry out a decision; a row that fails is an outcome, not an error."""
         try:
             return await self._write(row, decision)
-        except (*ENDING, BudgetSpentError):
+        except (*ENDING, HaltedError):
             raise
         except UnknownOutcomeError as error:
             return self._outcome(row, "unknown", decision.target, error=error)
@@ -232,7 +232,7 @@ class Writer:
         except NotFoundError:
             self._mirror.forget(record_id)
             return Outcome(row=0, key=key, status="unchanged", record_id=record_id)
-        except (*ENDING, BudgetSpentError):
+        except (*ENDING, HaltedError):
             raise
         except KantosError as error:
             status: Status = "unknown" if isinstance(error, UnknownOutcomeError) else "failed"

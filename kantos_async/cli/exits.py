@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from ..bulk.errors import StateError, SyncStoppedError
-from ..bulk.wires import BudgetSpentError
+from ..bulk.wires import HaltedError
 from ..errors import (
     APIConnectionError,
     AuthenticationError,
@@ -47,7 +47,7 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
             return "interrupted", ExitCode.INTERRUPTED
         case UsageError() | ReadOnlyError() | StateError() | SyncStoppedError():
             return _line(error), ExitCode.USAGE
-        case BudgetSpentError():
+        case HaltedError():
             return "--max-requests is reached before all was read", ExitCode.STOPPED
         case KantosError():
             return _line(error) + _advice(error), ExitCode.REFUSED

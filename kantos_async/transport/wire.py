@@ -88,7 +88,7 @@ class Wire:
         self.headers: tuple[dict[str, str], dict[str, str]] | None = None
         self._key = key
         self._quota = quota
-        self._slots = slots
+        self.slots = slots
         self._make_engine = make_engine
         self._user_agent = user_agent
         self._line: Line
@@ -112,7 +112,7 @@ class Wire:
     def _open(self) -> None:
         runtime = current_runtime()
         self._line = Line.of(self._quota, runtime)
-        self.gate = Gate(self._line, self._slots, self._held)
+        self.gate = Gate(self._line, self.slots, self._held)
         self.engine = self._make_engine()
         self.jobs = Jobs(runtime)
         self._pid = os.getpid()

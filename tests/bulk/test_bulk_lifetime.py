@@ -186,3 +186,52 @@ async def test_leaving_a_run_that_only_deletes_settles_what_is_under_way(tmp_pat
         assert run.report.deleted == gone > 1
         assert run.report.stopped is not None
         assert f"stopped after {gone} of 60" in run.report.stopped
+
+
+async def test_leaving_does_not_wait_for_quota(tmp_path: Path) -> None:
+    """What has not left yet is not sent any more, and the next run does it."""
+    world, state = World(limit=50), tmp_path / "s"
+    async with world.client() as k:
+        run = k.records.upsert_many(people(100), **options(state))
+        began = anyio.current_time()
+        with anyio.move_on_after(20):  # the window's fifty are long spent
+            await run
+        assert anyio.current_time() - began == pytest.approx(20, abs=0.1)
+        there = len(world.core.look(OBJECT))
+        assert run.report.created == there
+        assert run.report.unknown == run.report.failed == 0
+        await anyio.sleep(120)
+        assert len(world.core.look(OBJECT)) == there
+        assert k.stats.requests == len(world.core.log)
+        await k.records.upsert_many(people(100), **options(state))
+    assert len(world.core.look(OBJECT)) == 100
+
+
+async def test_a_dropped_run_sends_nothing_more(tmp_path: Path) -> None:
+    world = World(limit=50)
+    async with world.client() as k:
+        run = k.records.upsert_many(people(100), **options(tmp_path / "s"))
+        for _ in range(20):
+            await anext(run)
+        await anyio.sleep(5)
+        sent = len(world.core.log)
+        del run
+        await anyio.sleep(120)
+        assert len(world.core.log) == sent
+        assert not k._session.wire.jobs._running
+
+
+async def test_a_create_in_doubt_is_unknown_where_a_run_is_left(tmp_path: Path) -> None:
+    world, state = World(limit=50), tmp_path / "s"
+    async with world.client() as k:
+        run = k.records.upsert_many(people(100), **options(state))
+        async with run:
+            async for outcome in run:
+                if outcome.row == 10:
+                    world.core.faults.set(drop_after=1.0)
+                    break
+        assert run.report.unknown > 0
+        assert run.report.created + run.report.unknown == len(world.core.look(OBJECT))
+        world.core.faults.set(drop_after=0.0)
+        await k.records.upsert_many(people(100), **options(state))
+    assert len(world.core.look(OBJECT)) == 100
