@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from kantos_async.webhooks.document import parse
@@ -48,9 +48,11 @@ def test_a_number_that_would_change_is_refused(written):
         rewrite(f'{{"n":[{written}]}}')
 
 
+@example(3.876059521529601e16)
 @given(st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("<d", struct.pack("<Q", bits))[0]))
 def test_every_double_survives_its_own_shortest_form(number):
     assume(math.isfinite(number) and str(number) != "-0.0")
     written = rewrite(f'{{"n":{number!r}}}')
-    assert json.loads(written)["n"] == number
+    # JavaScript writes up to 21 digits without an exponent, which Python reads as an integer.
+    assert float(json.loads(written)["n"]) == number
     assert rewrite(written) == written
