@@ -3,6 +3,12 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
+from support.rows import ALL
+
+# The everyday tests are the same every day, on a machine of any speed; the long run draws anew.
+settings.register_profile("everyday", derandomize=not ALL, deadline=None)
+settings.load_profile("everyday")
 
 pytest_plugins = ["pytester"]
 

@@ -150,7 +150,7 @@ BODIES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["GET", "POST", "PUT"]), TARGETS, HEADERS, BODIES, st.booleans())
 def test_the_console_answers_whatever_comes(
     method: str, target: str, headers: dict[str, str], body: bytes, at_home: bool
@@ -191,7 +191,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=BODIES | JSON.map(lambda value: json.dumps(value).encode()))
 def test_an_inbound_webhook_takes_whatever_comes(automated: Any, body: bytes) -> None:
     core, target = automated

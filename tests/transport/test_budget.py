@@ -409,7 +409,7 @@ header_names = st.sampled_from(
 answers = st.lists(st.tuples(header_names, header_values), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(

@@ -247,7 +247,7 @@ async def test_the_deadline_bounds_the_wait_for_quota_too() -> None:
 
 
 def test_random_cancellations_lose_no_slot_no_permit_and_no_caller() -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         seed=st.integers(0, 2**32),
         limit=st.sampled_from([None, 5, 40]),
