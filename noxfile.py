@@ -39,7 +39,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on asyncio and trio; the oldest Python measures branch coverage as well."""
     session.install("-e", ".[all]", *group("test"))
-    pytest = ["python", "-m", "pytest", "-n", "auto", *session.posargs]
+    pytest = ["python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs]
     if session.python != PYTHONS[0] or session.posargs:
         session.run(*pytest)
         return
@@ -104,7 +104,9 @@ def faults(session: nox.Session) -> None:
         "KANTOS_CONFORMANCE_EXAMPLES": "100",
         "KANTOS_STATE_EXAMPLES": "500",
     }
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs, env=env)
+    session.run(
+        "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=env
+    )
 
 
 @nox.session

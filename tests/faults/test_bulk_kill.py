@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.rows import many
 
-from kantos_async.sandbox import Sandbox
+from kantos_async.sandbox import Faults, Sandbox
 
 _ROWS = many(600, 2_000)
 _KILLS = many(5, 20)
@@ -52,22 +52,26 @@ def test_killed_at_random_moments_and_started_again(
     tmp_path: Path, object_id: str, slug: str
 ) -> None:
     draw = random.Random(1)
-    with Sandbox() as sb:
+    moments = sorted(draw.sample(range(_ROWS - 50), _KILLS))
+    with Sandbox(faults=Faults(latency=0.02, jitter=0.5, seed=1)) as sb:
         command = [sys.executable, "-c", _COMMAND, sb.url, sb.api_key, object_id, slug]
         command += [str(tmp_path / "state"), str(_ROWS)]
-        killed = 0
-        for _ in range(_KILLS):
+        for moment in moments:
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
                 assert child.stdout is not None
                 assert child.stdout.readline() == "ready\n"
-                time.sleep(draw.random() * 3)
-                killed += child.poll() is None
+                if len(sb.records(object_id)) >= moment:
+                    time.sleep(draw.random())  # before its first write, that is
+                while len(sb.records(object_id)) < moment:
+                    assert child.poll() is None
+                    time.sleep(draw.random() / 200)
+                assert child.poll() is None, "it ended before it was killed"
                 child.kill()
+        assert len(sb.records(object_id)) < _ROWS
         last = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert last.returncode == 0, last.stderr
         created, updated, unchanged, failed = json.loads(last.stdout.splitlines()[-1])
         values = [record["field_values"] for record in sb.records(object_id)]
-    assert killed
     assert (created + unchanged, updated, failed) == (_ROWS, 0, 0)
     assert sorted(value[slug] for value in values) == sorted(
         f"p{n}@example.com" for n in range(_ROWS)
