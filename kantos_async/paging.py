@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from .api import records as api
 from .api.models import Pagination, Record
@@ -138,20 +138,18 @@ class _Slot:
     def __init__(self) -> None:
         self.ready = Flag()
         self.page: Page[Record] | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self.job: Job | None = None
 
 
 async def _fill(slot: _Slot, session: Session, query: Query, number: int, per_page: int) -> None:
     """Fetch a page into its slot. Knows nothing of the iterator, so that this can be dropped."""
     try:
-        await checkpoint()  # dropped already? Then not even a connection is begun
+        if slot.job is not None and slot.job.stopped:
+            return  # before it began: then not even a connection is begun
         slot.page = await query.fetch(session, number, per_page)
     except Exception as error:
         slot.error = error
-    except BaseException:
-        slot.error = ClientClosedError("the client was closed while this page was on its way")
-        raise
     finally:
         slot.ready.set()
 
@@ -196,9 +194,8 @@ class PageIterator(AsyncIterator[Page[Record]]):
             if self._left is not None:
                 page = _cut(page, self._left)
             self._last = self._last_after(page)
-            if self._look_ahead() and self._seen:
-                # Records come without a pause, so else these tasks would start when all are taken.
-                # Not for the first page: the first record is waited for most.
+            if self._look_ahead() and self._ahead[0].ready:
+                # The next step will not wait, so else these tasks would start when all are taken.
                 await cancel_shielded_checkpoint()
         except Exception:
             self._finish()
@@ -231,7 +228,8 @@ class PageIterator(AsyncIterator[Page[Record]]):
         self._ahead.popleft()
         if slot.error is not None:
             raise slot.error
-        assert slot.page is not None
+        if slot.page is None:
+            raise ClientClosedError("the client was closed while this page was on its way")
         return slot.page
 
     def _last_after(self, page: Page[Record]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 
@@ -44,25 +45,16 @@ class Job:
         self._runtime = runtime
         self._handle: Handle | None = None
         self._begun = False
-        self._stopped = False
+        #: Whether it was told to stop, perhaps before it began.
+        self.stopped = False
 
     def cancel(self) -> None:
         """Stop it; nothing happens when it has ended already."""
-        self._stopped = True
+        self.stopped = True
         # A task that asyncio cancels before its first step never runs, not even to say it ended:
         # such a one is let begin, and is cancelled then.
         if self._begun and self._handle is not None and not self._ended:
             self._handle.cancel()
-
-    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """What the task does."""
-        self._begun = True
-        try:
-            if self._stopped:
-                self.cancel()
-            await work()
-        finally:
-            self._ended.set()
 
     async def wait(self) -> None:
         """Wait until it has ended."""
@@ -80,14 +72,18 @@ class Jobs:
         self._runtime = runtime
         self._running: set[Job] = set()
 
-    def start(self, work: Callable[[], Awaitable[None]]) -> Job:
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Job:
         """Run `work` as a task. It must handle its own errors."""
         job = Job(self._runtime)
 
         async def run() -> None:
+            job._begun = True
             try:
-                await job.run(work)
+                if job.stopped:
+                    job.cancel()
+                await work()
             finally:
+                job._ended.set()
                 self._running.discard(job)
 
         self._running.add(job)

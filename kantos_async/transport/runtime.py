@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import WrongContextError
@@ -48,7 +48,7 @@ class Runtime(Protocol):
         """Run `callback` once the clock shows `when`."""
         ...
 
-    def spawn(self, job: Callable[[], Awaitable[None]]) -> Handle:
+    def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> Handle:
         """Run `job` as a task of its own. It must handle its own errors."""
         ...
 
@@ -81,11 +81,8 @@ class AsyncioRuntime:
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
         return self._loop.call_at(when, callback)
 
-    def spawn(self, job: Callable[[], Awaitable[None]]) -> Handle:
-        async def run() -> None:
-            await job()
-
-        task = self._loop.create_task(run())
+    def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> Handle:
+        task = self._loop.create_task(job())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -122,7 +119,7 @@ class TrioRuntime:
 
         return self.spawn(wait)
 
-    def spawn(self, job: Callable[[], Awaitable[None]]) -> Handle:
+    def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> Handle:
         scope: trio.CancelScope = self._trio.CancelScope()
 
         async def run() -> None:
