@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["UNSET", "Call", "Sender", "UnsetType", "json_param", "segment"]
+__all__ = ["UNSET", "Call", "Sender", "UnsetType", "json_param", "query_string", "segment"]
 
 T = TypeVar("T")
 
-# What ids are made of, and needs no quoting.
+# What ids, slugs and numbers are made of, and needs no quoting.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 
@@ -55,6 +55,15 @@ def segment(value: str) -> str:
     if value in {"", ".", ".."}:
         raise ValueError(f"{value!r} cannot be an id in a path")
     return quote(value, safe="")
+
+
+def query_string(params: Sequence[tuple[str, str]]) -> str:
+    """The part of a URL behind `?`."""
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in params])
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN(text) else quote_plus(text)
 
 
 def json_param(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import NoneType
 from typing import Any, NoReturn, Protocol, TypeVar
-from urllib.parse import urlencode
 
 import anyio
 import attrs
@@ -22,7 +21,7 @@ from ..errors import (
 )
 from .answers import UNREADABLE, accept, failed, refused, unreadable, without_key
 from .budget import Permit
-from .call import UNSET, Call
+from .call import UNSET, Call, query_string
 from .codec import encode
 from .engines import EngineFailure, Reply, Request
 from .events import AnswerReceived, GaveUp, RequestSent, RetryPlanned
@@ -118,7 +117,7 @@ class Session:
             raise ReadOnlyError(f"{call.method} {call.path}: this client is read-only")
         url = wire.base_url + call.path
         if call.params:
-            url = f"{url}?{urlencode(call.params)}"
+            url = f"{url}?{query_string(call.params)}"
         body = None if call.body is UNSET else encode(call.body)
         effort = _Effort(self._deadline())
         while True:
