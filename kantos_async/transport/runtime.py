@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import WrongContextError
 
 if TYPE_CHECKING:
-    import asyncio
-
     import trio
 
 __all__ = ["Handle", "Runtime", "current_runtime"]
@@ -49,7 +47,10 @@ class Runtime(Protocol):
         ...
 
     def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> Handle:
-        """Run `job` as a task of its own. It must handle its own errors."""
+        """Run `job` as a task of its own, which must handle its own errors.
+
+        Keep the handle as long as it runs: a loop holds its tasks only weakly.
+        """
         ...
 
     def from_anywhere(self, callback: Callable[[], object]) -> None:
@@ -67,7 +68,6 @@ class AsyncioRuntime:
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self._sleep = asyncio.sleep
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
     def is_current(self) -> bool:
         try:
@@ -82,10 +82,7 @@ class AsyncioRuntime:
         return self._loop.call_at(when, callback)
 
     def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> Handle:
-        task = self._loop.create_task(job())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._loop.create_task(job())
 
     def from_anywhere(self, callback: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
