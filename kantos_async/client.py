@@ -169,10 +169,12 @@ class KantosAsync:
             raw: return the `Reply` (status, headers, bytes) instead of the decoded JSON.
 
         Raises:
-            ValueError: the path does not begin with `/`.
+            ValueError: the path does not begin with `/`, or has a query besides `params`.
         """
         if not path.startswith("/") or path.startswith("//"):
             raise ValueError(f"path={path!r}: must begin with one '/', below the base URL")
+        if params and "?" in path:
+            raise ValueError(f"path={path!r}: it has a query already; put all of it into params=")
         pairs = [(name, _param(value)) for name, value in (params or {}).items()]
         kind: Any = Reply if raw else Any
         return await self._session.send(Call(method.upper(), path, kind, pairs, json))
@@ -253,6 +255,10 @@ def _checked_key(key: KeySource | None) -> KeySource:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 - looked at for its check
+    except ValueError as error:
+        raise ValueError(f"base_url={url!r}: {error}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"base_url={url!r}: must be like {BASE_URL!r}, with http:// or https://")
     if parts.username or parts.password:

@@ -20,7 +20,7 @@ from .api.models import Record
 from .api.records import create_record as send_create
 from .api.records import query_records
 from .errors import ConflictError, KantosError, ResponseDecodeError, UnknownOutcomeError
-from .filters import to_wire
+from .transport.codec import encode
 from .transport.session import Doubt, Session
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class _UniqueField:
         self._values = values
         self._slug = slug
 
-    async def may_repeat(self) -> bool:
+    async def may_repeat(self, until: float | None = None) -> bool:
         """Whether the server keeps the field unique, by the object's schema."""
         try:
-            fields = await self._fields()
+            fields = await self._fields(until)
         except KantosError:
             return False
         return any(field.slug == self._slug and field.unique for field in fields)
@@ -81,8 +81,8 @@ class _UniqueField:
     async def resolve(self, doubt: Doubt, conflict: Exception) -> Record:
         """A repeat was refused as a duplicate: of our own first sending, or of another's row?"""
         try:
-            found = await self.look_up()
-            fields = {field.slug: field for field in await self._fields()}
+            found = await self.look_up(doubt.until)
+            fields = {field.slug: field for field in await self._fields(doubt.until)}
         except KantosError as failure:
             raise self._unknown(doubt, "looking for it failed.") from failure
         if not found:
@@ -112,14 +112,17 @@ class _UniqueField:
             hint=f"Query for {self._slug} = {self._values[self._slug]!r}.",
         )
 
-    async def look_up(self) -> list[Record]:
+    async def look_up(self, until: float | None = None) -> list[Record]:
         """The records with our value, looked for during a few seconds; ideally one."""
-        filters = {self._slug: to_wire(self._values[self._slug])}
+        session, wire = attrs.evolve(self._session, until=until), self._session.wire
+        filters = {self._slug: self._sent()[self._slug]}
         for pause in _LOOKS:
+            if until is not None and wire.now() + pause >= until:
+                break
             if pause:
-                await self._session.wire.sleep(pause)
+                await wire.sleep(pause)
             page = await query_records(
-                self._session, object_id=self._object_id, filters=filters, per_page=10
+                session, object_id=self._object_id, filters=filters, per_page=10
             )
             if page.data:
                 return page.data
@@ -132,19 +135,24 @@ class _UniqueField:
         """
         if math.floor(record.created_at.timestamp()) < math.floor(first_sent):
             return False
-        sent: dict[str, Any] = msgspec.to_builtins(self._values)
+        sent = self._sent()
         return all(
             _same(value, record.field_values.get(slug), fields.get(slug))
             for slug, value in sent.items()
         )
 
-    async def _fields(self) -> list[Field]:
-        wire = self._session.wire
+    def _sent(self) -> dict[str, Any]:
+        """The values as they went over the wire."""
+        sent: dict[str, Any] = msgspec.json.decode(encode(self._values))
+        return sent
+
+    async def _fields(self, until: float | None) -> list[Field]:
+        session, wire = attrs.evolve(self._session, until=until), self._session.wire
         kept = wire.kept.get(self._object_id)
         if kept is None or wire.now() - kept[0] > _SCHEMA_AGE:
             from .api.objects import get_object  # noqa: PLC0415 - a doubt is rare
 
-            answer = await get_object(self._session, object_id=self._object_id)
+            answer = await get_object(session, object_id=self._object_id)
             kept = wire.kept[self._object_id] = (wire.now(), answer.fields or [])
         fields: list[Field] = kept[1]
         return fields

@@ -159,7 +159,8 @@ class Pipeline:
                     self._when_idle()
 
         job = self._session.wire.jobs.start(run)
-        self._jobs.add(job)
+        if not job.ended:
+            self._jobs.add(job)
 
     async def _work(self) -> None:
         while self._queue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import attrs
@@ -73,18 +73,29 @@ class CountedSession(Session):
         self.tally.admit(call.method)
         return await super().send(call)
 
-    async def _enter(self, call: Call[Any], effort: Any) -> Permit:
+    async def _pause(self, seconds: float) -> None:
+        with anyio.CancelScope() as scope:
+            self.tally.waiting.add(scope)
+            try:
+                await super()._pause(seconds)
+            finally:
+                self.tally.waiting.discard(scope)
+
+    async def _admit(self, deadline: float | None) -> Permit:
         tally = self.tally
         permit: Permit | None = None
         if not tally.left:
             with anyio.CancelScope() as scope:
                 tally.waiting.add(scope)
                 try:
-                    permit = await super()._enter(call, effort)
+                    permit = await super()._admit(deadline)
                 finally:
                     tally.waiting.discard(scope)
+        if permit is not None and tally.left:  # both came in one turn of the loop
+            self.wire.gate.unused(permit)
+            permit = None
         if permit is None:
-            self._give_up(call, effort, HaltedError("the run was left"))
+            raise HaltedError("the run was left")
         tally.requests += 1
         return permit
 

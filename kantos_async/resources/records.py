@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..api import records as api
 from ..api.models import Record
-from ..errors import ResponseDecodeError
+from ..errors import KantosError, ResponseDecodeError
 from ..filters import Filter, compile_filters
 from ..paging import PER_PAGE, Query, RecordStream
 from ..settling import create_record
@@ -70,15 +71,17 @@ class Records(BulkRecords):
             NotFoundError: there is no such record.
             UnprocessableEntityError: a value was refused; `details` names the field.
             UnknownOutcomeError: every attempt failed, and one may have arrived.
+            ResponseDecodeError: it was carried out (`done`), and the record could not be read.
         """
         try:
             return await api.update_record(
                 self._session, record_id=record_id, field_values=dict(field_values)
             )
         except ResponseDecodeError as error:
-            if not error.done:
-                raise
-            return await self.get(record_id)
+            if error.done:
+                with suppress(KantosError):
+                    return await self.get(record_id)
+            raise
 
     async def delete(self, record_id: str) -> None:
         """Delete a record: `DELETE /crm/record/{record_id}`.

@@ -205,7 +205,7 @@ class Kantos(Blocking):
             raw: return the `Reply` (status, headers, bytes) instead of the decoded JSON.
 
         Raises:
-            ValueError: the path does not begin with `/`.
+            ValueError: the path does not begin with `/`, or has a query besides `params`.
         """
         call: Any = self._async.request
         return self._portal.run(call, method, path, params=params, json=json, raw=raw)
@@ -534,6 +534,7 @@ class Records(Blocking):
             NotFoundError: there is no such record.
             UnprocessableEntityError: a value was refused; `details` names the field.
             UnknownOutcomeError: every attempt failed, and one may have arrived.
+            ResponseDecodeError: it was carried out (`done`), and the record could not be read.
         """
         return self._portal.run(self._async.update, record_id, field_values)
 

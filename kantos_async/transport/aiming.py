@@ -38,13 +38,16 @@ class Aim:
         self._relaxed = False
 
     def hold(self, now: float, *, room: int, waiting: int, in_flight: int, turn: float) -> float:
-        """When the next request may leave, of `room` that are left until `turn`: 0 for now."""
+        """When the next request may leave, of `room` that are left until `turn`: 0 for now.
+
+        Infinite where an answer in flight wakes the line.
+        """
         if room > _LAST or self._relaxed or self._clock.doubt <= _DOUBT:
             return 0.0
         if self._moments:
             return 0.0 if now >= self._moments[0] else self._moments[0]
         if in_flight and waiting + in_flight > room:
-            return turn  # first see what these leave; their answers wake the line
+            return math.inf  # first see what these leave
         if waiting <= room:
             self._relaxed = True  # there is enough for everybody: nothing is held back
             return 0.0

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, TypeVar
 
 import msgspec
 
-from ..errors import APIConnectionError, APIError, APITimeoutError, ResponseDecodeError, error_for
+from ..errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    RateLimitError,
+    ResponseDecodeError,
+    error_for,
+)
 from .call import Call
 from .codec import decode
 from .engines import EngineFailure, Reply, Request
@@ -51,21 +59,26 @@ def proves_nothing(reply: Reply) -> bool:
 def unreadable(call: Call[Any], reply: Reply, error: Exception) -> Failure:
     """A 2xx whose body is not what the operation answers."""
     shape = isinstance(error, msgspec.ValidationError)
-    what = f"unexpected answer ({error})" if shape else "the answer is not JSON"
+    cut = isinstance(error.__cause__, EngineFailure)
+    what = "the answer was cut off" if cut else "the answer is not JSON"
+    if shape:
+        what = f"unexpected answer ({error})"
+    doubtful = proves_nothing(reply)
     read = call.method == "GET"
     done = "" if read else " The write was carried out; only its answer could not be read."
+    if doubtful:
+        done = "" if read else " It does not come from the API, and proves nothing."
     failure = ResponseDecodeError(
         f"{what}: {_start(reply)!r}.{done}",
         status=reply.status,
         method=call.method,
         path=call.path,
         body=_start(reply),
-        done=not read,
+        done=not (read or doubtful),
     )
     if not isinstance(error, UnicodeDecodeError):  # it carries what it could not decode
         failure.__cause__ = error
-    if proves_nothing(reply):
-        failure.done = False
+    if doubtful:
         return Failure(Effect.UNKNOWN, True, failure, reply.status)
     return Failure(Effect.DONE, not shape, failure, reply.status)
 
@@ -74,7 +87,12 @@ def refused(call: Call[Any], reply: Reply, words: Words, attempts: int) -> Failu
     """An answer other than 2xx."""
     effect, transient = of_status(reply.status)
     error = _error(call, reply, attempts)
-    return Failure(effect, transient, error, reply.status, retry_after_seconds(words))
+    asked = retry_after_seconds(words)
+    if isinstance(error, RateLimitError) and words.date is not None:
+        reset = words.reset if words.remaining == 0 else None
+        back = words.date + asked if asked is not None else reset
+        error.retry_at = None if back is None else datetime.fromtimestamp(back, UTC)
+    return Failure(effect, transient, error, reply.status, asked)
 
 
 def failed(call: Call[Any], failure: EngineFailure, attempts: int) -> Failure:

@@ -31,8 +31,8 @@ _MINUTE = 60.0
 _EPSILON = 0.002
 # So many failures to connect in a row (about five seconds) fail whoever waits.
 _UNREACHABLE = 9
-# Windows in a row that are over (in so many seconds) as they are told of, until the headers are
-# no longer believed.
+# Windows in a row that are over (in so many seconds) as they are told of, or of which nothing is
+# told, until the headers are no longer believed.
 _STALE = 3
 _OVER = 0.05
 
@@ -100,14 +100,24 @@ class Budget:
             return 0.0 if self._probe is None else self._handover(self._probe, now)
         if self._silent:
             return 0.0
-        room = self._room(now)
+        room = self._room()
         if room <= 0:
             return self.turn
         if self.others:
-            return 0.0
+            # What they will have taken by the time that a request of ours arrives.
+            theirs = 1 + math.ceil(self.others * (now - self._word_at + self._latency))
+            return 0.0 if room > theirs else self.turn
         return self._aim.hold(
             now, room=room, waiting=waiting, in_flight=self.in_flight, turn=self.turn
         )
+
+    def spent_until(self, now: float) -> float:
+        """When the quota is back; `now` where some is left, or where that is not known."""
+        if now < self._hold and not self._unreached:
+            return self._hold
+        if self._silent or self._unknown(now) or self._room() > 0:
+            return now
+        return self.turn
 
     @staticmethod
     def _handover(probe: Permit, now: float) -> float:
@@ -130,15 +140,13 @@ class Budget:
             return True
         return not self._silent and (self.remaining is None or now >= self.turn)
 
-    def _room(self, now: float) -> int:
+    def _room(self) -> int:
+        """What is surely left of the window for us."""
         assert self.remaining is not None
         assert self.limit is not None
         room = self.remaining - self.in_flight - self._lost
         if self._share < 1:
             room -= math.ceil(self.limit * (1 - self._share))
-        if self.others:
-            # What the others will have taken by the time that a request of ours arrives.
-            room -= 1 + math.ceil(self.others * (now - self._word_at + self._latency))
         return room
 
     # ---- coming back -----------------------------------------------------------------------
@@ -178,7 +186,7 @@ class Budget:
         if words.date is not None:
             agreed = self.clock.learn(words.date, permit.sent, now)
         if words.reset is None or words.date is None:
-            self._wordless()
+            self._wordless(permit)
         else:
             self._fold(permit, words, now, agreed)
         # Only now: the window of the answer must be known before the next may leave.
@@ -193,11 +201,15 @@ class Budget:
         if self._probe is permit:
             self._probe = None
 
-    def _wordless(self) -> None:
+    def _wordless(self, permit: Permit) -> None:
         if self.remaining is None:
             self._silent = True
-        else:
+        elif permit.sent < self.turn:
             self._lost += 1  # a proxy's answer: whether it was counted is not known
+        else:
+            # Of a new window nothing is told: now and then a proxy's answer, or no more headers.
+            self._stale += 1
+            self._silent = self._stale >= _STALE
 
     def _fold(self, permit: Permit, words: Words, now: float, agreed: bool) -> None:
         assert words.reset is not None

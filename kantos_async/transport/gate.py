@@ -14,7 +14,13 @@ from datetime import UTC, datetime
 
 import anyio
 
-from ..errors import APIConnectionError, KantosError, RateLimitError, WrongContextError
+from ..errors import (
+    APIConnectionError,
+    ClientClosedError,
+    KantosError,
+    RateLimitError,
+    WrongContextError,
+)
 from .budget import Budget, Permit
 from .runtime import Handle, Runtime
 from .words import Words
@@ -83,7 +89,7 @@ class Line:
     def of(quota: Quota, runtime: Runtime) -> Line:
         """The line of a `Quota`, made at its first use on this loop."""
         line = quota._line
-        if line is None or line.gates == 0:
+        if line is None or line.gates == 0 or line.runtime.is_over():
             line = quota._line = Line(quota, runtime)
         elif not line.runtime.is_current():
             raise WrongContextError("this Quota is in use on another event loop, thread or process")
@@ -123,7 +129,7 @@ class Line:
             if when:
                 if self._held_since is None:
                     self._held_since = now
-                if (error := self._hopeless(when, now)) is not None:
+                if (error := self._hopeless(now)) is not None:
                     self._refuse_all(error)
                 elif when < math.inf:
                     self._wake_at(when)
@@ -166,17 +172,30 @@ class Line:
     def _refuse_all(self, error: Callable[[], KantosError]) -> None:
         """Tell everyone who waits, rather than let them wait for hours."""
         for ticket in self._queue:
-            if not ticket.gone:
-                ticket.error = error()
-                ticket.event.set()
+            self._refuse(ticket, error)
         self._queue.clear()
-        self.waiting = 0
         self._settle_held()
         self._stop_timer()
 
-    def _hopeless(self, until: float, now: float) -> Callable[[], KantosError] | None:
+    def _refuse(self, ticket: _Ticket, error: Callable[[], KantosError]) -> None:
+        if not ticket.gone:
+            ticket.error = error()
+            ticket.event.set()
+            self.waiting -= 1
+
+    def leave(self, gate: Gate) -> None:
+        """A client closes: its calls are told, the others go on."""
+        for ticket in self._queue:
+            if ticket.gate is gate:
+                self._refuse(ticket, lambda: ClientClosedError("the client was closed meanwhile"))
+        self._queue = deque(ticket for ticket in self._queue if ticket.gate is not gate)
+        self.gates -= 1
+        self.pump()
+
+    def _hopeless(self, now: float) -> Callable[[], KantosError] | None:
         """What to tell those who would wait in vain; None where waiting makes sense."""
         budget, most = self.budget, self._quota.max_wait
+        until = budget.spent_until(now)
         if budget.unreachable:
             return lambda: APIConnectionError("the server cannot be reached", sent=False)
         if budget.spent:
@@ -186,11 +205,10 @@ class Line:
         else:
             return None
         stamp = budget.clock.latest(until)
-        retry_at = None if stamp is None else datetime.fromtimestamp(stamp, UTC)
 
         def refusal() -> RateLimitError:
             error = RateLimitError(f"{why}; nothing was sent", status=429)
-            error.retry_at = retry_at
+            error.retry_at = None if stamp is None else datetime.fromtimestamp(stamp, UTC)
             return error
 
         return refusal
@@ -225,17 +243,19 @@ class Gate:
     def __init__(self, line: Line, slots: int, on_held: Callable[[float], None]) -> None:
         self._line = line
         self.free = slots
+        self._closed = False
         self._on_held = on_held
         line.gates += 1
         line.slot_change(+1)
 
     def close(self) -> None:
-        """Leave the line; the last gate stops its timer."""
-        self._line.gates -= 1
+        """Leave the line; who waits here is told. Closing twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         if self.free:
             self._line.slot_change(-1)
-        if not self._line.gates:
-            self._line._stop_timer()
+        self._line.leave(self)
 
     async def enter(self) -> Permit:
         """Wait for a slot and for quota.
@@ -243,8 +263,11 @@ class Gate:
         Raises:
             RateLimitError: the quota stays spent for longer than `Quota.max_wait`.
             APIConnectionError: connections have failed for some seconds on end.
+            ClientClosedError: the client is closed, or was while this waited.
         """
         line = self._line
+        if self._closed:
+            raise ClientClosedError("the client was closed meanwhile")
         if self.free and (permit := line.admit_now(self)) is not None:
             return permit
         ticket = _Ticket(self, line.held())
@@ -272,6 +295,11 @@ class Gate:
         self._line.budget.lost(permit)
         self._leave()
 
+    def unused(self, permit: Permit) -> None:
+        """It is not sent after all."""
+        self._line.budget.unused(permit)
+        self._leave()
+
     def unreached(self, permit: Permit) -> None:
         """There was no connection, so it never left."""
         self._line.budget.unreached(permit, self._line.runtime.now())
@@ -291,5 +319,5 @@ class Gate:
     def release(self) -> None:
         """Give a slot back."""
         self.free += 1
-        if self.free == 1:
+        if self.free == 1 and not self._closed:
             self._line.slot_change(+1)

@@ -56,6 +56,11 @@ class Job:
         if self._begun and self._handle is not None and not self._ended:
             self._handle.cancel()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended. An eager task may have, as soon as it is started."""
+        return bool(self._ended)
+
     async def wait(self) -> None:
         """Wait until it has ended."""
         await self._ended.wait()

@@ -38,6 +38,10 @@ class Runtime(Protocol):
         """Whether the caller runs on this loop, in its thread and process."""
         ...
 
+    def is_over(self) -> bool:
+        """Whether the loop has ended for good."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Sleep, cancellably."""
         ...
@@ -75,6 +79,9 @@ class AsyncioRuntime:
         except RuntimeError:
             return False
 
+    def is_over(self) -> bool:
+        return self._loop.is_closed()
+
     async def sleep(self, seconds: float) -> None:
         await self._sleep(seconds)
 
@@ -109,6 +116,13 @@ class TrioRuntime:
         # A fork inside a run copies the token; asyncio sees to this by itself.
         return token is self._token and os.getpid() == self._pid
 
+    def is_over(self) -> bool:
+        try:
+            self._token.run_sync_soon(lambda: None)
+        except self._trio.RunFinishedError:
+            return True
+        return False
+
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
         async def wait() -> None:
             await self._trio.sleep_until(when)
@@ -137,9 +151,9 @@ def current_runtime() -> Runtime:
     Raises:
         WrongContextError: no asyncio or trio loop runs in this thread.
     """
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return TrioRuntime()
+    if "trio" in sys.modules:
+        with contextlib.suppress(RuntimeError):  # imported, but not running here
+            return TrioRuntime()
     try:
         return AsyncioRuntime()
     except RuntimeError:

@@ -49,20 +49,25 @@ _FOR_ALL = frozenset({400, 404, 409, 422})
 class Doubt(msgspec.Struct, frozen=True):
     """A create that may have happened.
 
-    `first_sent` is the earliest that the server's clock (Unix time) may have shown when it was
-    sent for the first time; None when nothing is known of that clock.
+    `first_sent` is the earliest that the server's clock (Unix time) may have shown when the first
+    attempt left that may have arrived; None when nothing is known of that clock. `until` is the
+    deadline of the call (our clock).
     """
 
     call: Call[Any]
     first_sent: float | None
     attempts: int
+    until: float | None
 
 
 class Settler(Protocol):
     """What can tell whether a create in doubt has happened (`unique_by`)."""
 
-    async def may_repeat(self) -> bool:
-        """Whether sending again is safe, because the server keeps the field unique."""
+    async def may_repeat(self, until: float | None) -> bool:
+        """Whether sending again is safe, because the server keeps the field unique.
+
+        `until` is the deadline of the call (our clock).
+        """
         ...
 
     async def resolve(self, doubt: Doubt, conflict: Exception) -> Any:
@@ -73,12 +78,13 @@ class Settler(Protocol):
 class _Effort:
     """What one call has been through so far."""
 
-    __slots__ = ("attempts", "deadline", "doubt", "first_sent", "key_read", "paid")
+    __slots__ = ("attempts", "deadline", "doubt", "first_sent", "key_read", "paid", "sent")
 
     def __init__(self, deadline: float | None) -> None:
         self.attempts = 0
         self.deadline = deadline
-        self.first_sent: float | None = None  # our clock
+        self.sent = 0.0  # the last attempt, on our clock
+        self.first_sent = 0.0  # the first attempt in doubt
         self.doubt: Failure | None = None  # the last attempt that may have arrived
         self.paid = False
         self.key_read = False
@@ -99,6 +105,7 @@ class Session:
     retry: RetryPolicy
     read_only: bool = False
     settler: Settler | None = None
+    until: float | None = None
 
     def elsewhere(self, base_url: str) -> Session:
         """A session that sends to another host: without the key, and at no cost to its quota."""
@@ -128,10 +135,11 @@ class Session:
                 return result
             wait = await self._after(call, effort, result, headers)
             if isinstance(wait, _Ended):
+                wire.retry_budget.succeeded(effort.paid)
                 return wait.result  # type: ignore[no-any-return]
             if wait > 0:
                 wire.counts.seconds_waited += wait
-                await wire.sleep(wait)
+                await self._pause(wait)
 
     async def _attempt(self, call: Call[T], request: Request, effort: _Effort) -> T | Failure:
         """One request on the wire: its result, or what went wrong."""
@@ -142,21 +150,24 @@ class Session:
         try:
             timeout = self.timeout if effort.deadline is None else self._time_left(effort.deadline)
             reply = await wire.engine.send(request, timeout)
+            words = read_words(reply.headers)
         except EngineFailure as failure:
             cut, reply = failure, failure.partial
             if reply is None:
                 (wire.gate.unreached if failure.sent == "no" else wire.gate.lost)(permit)
                 self._tell_answer(call, effort, None, permit)
                 return failed(call, failure, effort.attempts)
+            words = read_words(reply.headers)
         except BaseException:
             wire.gate.lost(permit)
             raise
-        words = read_words(reply.headers)
         wire.gate.answered(permit, words, reply.status)
         if wire.listener is not None:
             self._tell_answer(call, effort, reply.status, permit)
         if not 200 <= reply.status < 300:
             return refused(call, without_key(reply, request), words, effort.attempts)
+        if cut is not None and is_read(call.method):
+            return failed(call, cut, effort.attempts)
         try:
             if cut is not None and call.result is not NoneType:
                 raise ValueError(str(cut)) from cut
@@ -165,20 +176,17 @@ class Session:
             return unreadable(call, without_key(reply, request), error)
 
     async def _enter(self, call: Call[Any], effort: _Effort) -> Permit:
-        """Pass the gate, before the deadline if there is one."""
+        """Pass the gate, and count."""
         wire = self.wire
         try:
-            if effort.deadline is None:
-                permit = await wire.gate.enter()
-            else:
-                permit = await self._enter_before(effort.deadline)
-        except (RateLimitError, APIConnectionError) as error:
-            error.method, error.path, error.attempts = call.method, call.path, effort.attempts
+            permit = await self._admit(effort.deadline)
+        except KantosError as error:
+            if isinstance(error, RateLimitError | APIConnectionError):
+                error.method, error.path, error.attempts = call.method, call.path, effort.attempts
             self._give_up(call, effort, error)
         effort.attempts += 1
         wire.counts.requests += 1
-        if effort.first_sent is None:
-            effort.first_sent = permit.sent
+        effort.sent = permit.sent
         if wire.listener is not None:
             wire.listener(
                 RequestSent(method=call.method, path=call.path, attempt=effort.attempts),
@@ -194,23 +202,29 @@ class Session:
             wire.counts.refused += 1
         if failure.status == 401 and wire.rotates_keys and not effort.key_read:
             effort.key_read = True
-            fresh = await wire.read_key()
+            try:
+                fresh = await wire.read_key(headers)
+            except Exception as error:
+                self._give_up(call, effort, error)
             if fresh[0]["X-Api-Key"] != headers["X-Api-Key"]:
                 return 0.0
         if effort.doubt is not None and failure.status == 404 and call.method == "DELETE":
-            return _Ended(None)  # an earlier attempt has deleted it
+            # An earlier attempt has deleted it.
+            return _Ended(Reply(404, (), b"") if call.result is Reply else None)
         if effort.doubt is not None and failure.status == 409 and self.settler is not None:
             try:
                 return _Ended(await self.settler.resolve(self._doubt(call, effort), failure.error))
-            except KantosError as error:
+            except Exception as error:
                 self._give_up(call, effort, error)
         if failure.effect is Effect.UNKNOWN and not is_read(call.method):
+            if effort.doubt is None:
+                effort.first_sent = effort.sent
             effort.doubt = failure
         verdict = judge(call.method, failure, self.retry)
         if (
             verdict is Verdict.DOUBT
             and self.settler is not None
-            and await self.settler.may_repeat()
+            and await self.settler.may_repeat(effort.deadline)
         ):
             verdict = Verdict.REPEAT
         if verdict is not Verdict.REPEAT or effort.attempts >= self.retry.attempts:
@@ -275,24 +289,32 @@ class Session:
         ) from error
 
     def _doubt(self, call: Call[Any], effort: _Effort) -> Doubt:
-        assert effort.first_sent is not None
-        return Doubt(call, self.wire.server_time(effort.first_sent), effort.attempts)
+        first_sent = self.wire.server_time(effort.first_sent)
+        return Doubt(call, first_sent, effort.attempts, effort.deadline)
 
     def _deadline(self) -> float | None:
         limit = self.retry.deadline
-        return None if limit is None else self.wire.now() + limit
+        if limit is None:
+            return self.until
+        own = self.wire.now() + limit
+        return own if self.until is None else min(own, self.until)
+
+    async def _pause(self, seconds: float) -> None:
+        await self.wire.sleep(seconds)
 
     def _time_left(self, deadline: float) -> float:
         return max(0.001, min(self.timeout, deadline - self.wire.now()))
 
-    async def _enter_before(self, deadline: float) -> Permit:
+    async def _admit(self, deadline: float | None) -> Permit:
+        """Wait for slot and quota, until the deadline if there is one."""
+        if deadline is None:
+            return await self.wire.gate.enter()
         permit: Permit | None = None
         with anyio.move_on_at(deadline):
             permit = await self.wire.gate.enter()
         if permit is None:
             raise APITimeoutError(
-                f"RetryPolicy.deadline ({self.retry.deadline:g} s) passed before it could be sent",
-                sent=False,
+                "the deadline (RetryPolicy) passed before it could be sent", sent=False
             )
         return permit
 

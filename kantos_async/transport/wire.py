@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+import anyio
 import msgspec
 
 from ..errors import ClientClosedError, WrongContextError
@@ -25,6 +26,9 @@ KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
 #: How many requests to another host may be in flight, besides those to the API.
 ELSEWHERE = 4
+
+#: Seconds that closing the connections may take, however the caller is cancelled meanwhile.
+_FAREWELL = 5.0
 
 
 class _Key(str):
@@ -93,6 +97,8 @@ class Wire:
         self._user_agent = user_agent
         self._line: Line
         self._elsewhere: dict[str, Wire] = {}
+        self._asleep: set[anyio.CancelScope] = set()
+        self._key_lock: anyio.Lock
         self._pid = 0
         self._closed = False
 
@@ -111,9 +117,10 @@ class Wire:
 
     def _open(self) -> None:
         runtime = current_runtime()
+        self.engine = self._make_engine()  # may fail, and has taken nothing then
         self._line = Line.of(self._quota, runtime)
         self.gate = Gate(self._line, self.slots, self._held)
-        self.engine = self._make_engine()
+        self._key_lock = anyio.Lock()
         self.jobs = Jobs(runtime)
         self._pid = os.getpid()
         self.runtime = runtime
@@ -155,17 +162,36 @@ class Wire:
         return self.runtime.now()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep on the loop's clock."""
+        """Sleep on the loop's clock, until the client closes at most."""
         assert self.runtime is not None
-        await self.runtime.sleep(seconds)
+        with anyio.CancelScope() as scope:
+            self._asleep.add(scope)
+            try:
+                await self.runtime.sleep(seconds)
+            finally:
+                self._asleep.discard(scope)
 
     @property
     def max_wait(self) -> float:
         """The longest wait that a server may ask for, in seconds."""
         return self._quota.max_wait
 
-    async def read_key(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Ask for the key, and build the headers that carry it."""
+    async def read_key(
+        self, refused: Mapping[str, str] | None = None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Ask for the key, and build the headers that carry it; one caller asks for all.
+
+        Args:
+            refused: headers of an attempt that was answered 401; they are not given again
+                without asking.
+        """
+        async with self._key_lock:
+            known = self.headers
+            if known is None or (refused and known[0].get("X-Api-Key") == refused["X-Api-Key"]):
+                known = self.headers = await self._ask_key()
+            return known
+
+    async def _ask_key(self) -> tuple[dict[str, str], dict[str, str]]:
         plain = {"Accept": "application/json", "User-Agent": self._user_agent}
         if self._key is not None:
             found = self._key if isinstance(self._key, str) else self._key()
@@ -173,8 +199,7 @@ class Wire:
             if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
                 raise ValueError("the API key must be a non-empty string of printable ASCII")
             plain["X-Api-Key"] = _Key(key)
-        self.headers = (plain, {**plain, "Content-Type": "application/json"})
-        return self.headers
+        return plain, {**plain, "Content-Type": "application/json"}
 
     @property
     def rotates_keys(self) -> bool:
@@ -206,7 +231,10 @@ class Wire:
         )
 
     async def aclose(self) -> None:
-        """Stop what still runs, close the pool. Closing twice does nothing."""
+        """Stop what still runs, close the pool. Closing twice does nothing.
+
+        Calls that wait are told; a call whose request is on the wire ends as if it were cut off.
+        """
         if self._closed:
             return
         if self.runtime is None:
@@ -215,11 +243,16 @@ class Wire:
         if not self.runtime.is_current():
             raise self._misplaced()
         self._closed = True
-        await self.jobs.aclose()
-        for other in self._elsewhere.values():
-            await other.aclose()
         self.gate.close()
-        await self.engine.aclose()
+        for scope in self._asleep:
+            scope.cancel()
+        try:
+            await self.jobs.aclose()
+        finally:
+            with anyio.move_on_after(_FAREWELL, shield=True):
+                for other in self._elsewhere.values():
+                    await other.aclose()
+                await self.engine.aclose()
 
     def abandon(self) -> None:
         """Count as closed, without the loop, which may have ended; nothing may be open any more."""
@@ -229,6 +262,7 @@ class Wire:
 
     def __del__(self) -> None:
         if not self._closed and self.runtime is not None:
+            self.runtime.from_anywhere(self.gate.close)
             warnings.warn(
                 "a KantosAsync was not closed; use `async with` or `await k.aclose()`",
                 ResourceWarning,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import msgspec
@@ -43,6 +44,8 @@ def _place(name: bytes) -> int | None:
 
 # A year is longer than any window; more requests than this a minute is no limit at all.
 _FAR = 366 * 86_400
+# The year 9000, after which a few windows more would leave what `datetime` can express.
+_LATEST = 221_845_392_000
 _MANY = 10**9
 
 
@@ -89,12 +92,19 @@ def _date(value: bytes) -> float | None:
     global _last_date  # noqa: PLW0603
     text, parsed = _last_date
     if text != value:
-        try:
-            parsed = parsedate_to_datetime(value.decode("latin-1")).timestamp()
-        except ValueError:
-            parsed = None
+        parsed = _http_date(value.decode("latin-1"))
         _last_date = (value, parsed)
     return parsed
+
+
+def _http_date(text: str) -> float | None:
+    """Unix time; None for what is no date, or none that a window could begin or end at."""
+    try:
+        moment = parsedate_to_datetime(text)
+        stamp = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return stamp if 0 <= stamp < _LATEST else None
 
 
 def retry_after_seconds(words: Words) -> float | None:
@@ -102,12 +112,11 @@ def retry_after_seconds(words: Words) -> float | None:
     if words.retry_after is None:
         return None
     try:
-        return max(0.0, float(int(words.retry_after)))
+        seconds = float(words.retry_after)
     except ValueError:
-        pass
-    try:
-        at = parsedate_to_datetime(words.retry_after).timestamp()
-    except ValueError:
-        return None
-    # The answer's own date is cut to the second, so this errs by less than one, to the safe side.
-    return max(0.0, at - words.date) if words.date is not None else None
+        at = _http_date(words.retry_after)
+        if at is None or words.date is None:
+            return None
+        # The answer's own date is cut to the second: this errs by less than one, to the safe side.
+        seconds = at - words.date
+    return max(0.0, seconds) if seconds < _FAR else None

@@ -392,7 +392,7 @@ def test_others_on_the_key_end_the_aiming() -> None:
 
 @pytest.mark.parametrize(
     ("value", "date", "seconds"),
-    [("5", None, 5), ("-3", None, 0), ("soon", None, None), ("1.5", None, None)],
+    [("5", None, 5), ("-3", None, 0), ("soon", None, None), ("1.5", None, 1.5)],
 )
 def test_retry_after_is_read_as_it_comes(value: str, date: float | None, seconds: Any) -> None:
     assert retry_after_seconds(Words(date=date, retry_after=value)) == seconds

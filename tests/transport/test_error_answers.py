@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from datetime import UTC, datetime
 
+import anyio
 import httpx
 import pytest
 import respx
+from support.scripts import ScriptEngine, error, lost, reply
 
 import kantos_async
 from kantos_async import (
     APIConnectionError,
     APIError,
     APITimeoutError,
+    EngineFailure,
     InternalServerError,
     KantosAsync,
     KantosError,
@@ -159,3 +163,55 @@ def test_retry_at_and_existing_survive_pickling() -> None:
     error = RateLimitError("words", status=429)
     error.retry_at = None
     assert pickle.loads(pickle.dumps(error)).retry_at is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Date": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"},
+        {"Date": "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"},
+        {"Date": "Fri, 31 Dec 9999 23:59:59 GMT", "X_RateLimit_Reset": "253402300800"},
+        {"Retry_After": "9" * 400},
+        {"Retry_After": "1732400000000", "Date": "Thu, 15 Jan 2026 10:30:00 GMT"},
+    ],
+)
+async def test_absurd_headers_cost_no_slot(headers: dict[str, str]) -> None:
+    quota = {"X_RateLimit_Limit": "100", "X_RateLimit_Remaining": "50", **headers}
+    async with ScriptEngine(error(429, **quota)).client(
+        max_concurrency=1, retry=RetryPolicy(attempts=1)
+    ) as k:
+        for _ in range(3):
+            with anyio.fail_after(60), pytest.raises(RateLimitError):
+                await k.records.get("rec_1")
+        assert k.stats.refused == 3
+
+
+async def test_a_429_says_when_the_quota_is_back() -> None:
+    date = "Thu, 15 Jan 2026 10:30:00 GMT"
+    engine = ScriptEngine(error(429, Retry_After="30", Date=date))
+    async with engine.client(retry=RetryPolicy(attempts=1)) as k:
+        with pytest.raises(RateLimitError) as caught:
+            await k.records.get("rec_1")
+    assert caught.value.retry_at == datetime(2026, 1, 15, 10, 30, 30, tzinfo=UTC)
+
+
+async def test_a_get_that_is_cut_off_is_a_connection_that_was_lost() -> None:
+    cut = EngineFailure("cut off", sent="maybe", partial=reply(200, b""))
+    async with ScriptEngine(cut).client(retry=RetryPolicy(attempts=1)) as k:
+        with pytest.raises(APIConnectionError, match="cut off"):
+            await k.records.get("rec_1")
+        with pytest.raises(ResponseDecodeError, match="was cut off") as caught:
+            await k.records.update("rec_1", {"name": "x"})
+    assert caught.value.done
+
+
+async def test_a_raw_delete_settled_by_a_404_is_a_reply() -> None:
+    async with ScriptEngine(lost(), error(404)).client() as k:
+        answer = await k.request("DELETE", "/crm/record/rec_1", raw=True)
+    assert answer.status == 404
+
+
+async def test_a_query_is_given_once() -> None:
+    async with ScriptEngine(reply(200, {})).client() as k:
+        with pytest.raises(ValueError, match="put all of it into params"):
+            await k.request("GET", "/crm/x?a=1", params={"b": 2})

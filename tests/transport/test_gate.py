@@ -19,6 +19,7 @@ from kantos_async import (
     NotFoundError,
     Quota,
     RateLimitError,
+    Reply,
     RetryPolicy,
 )
 
@@ -329,3 +330,46 @@ async def test_a_server_that_stays_away_fails_all_within_seconds() -> None:
         world.core.faults.clear()
         await anyio.sleep(2)
         await get(k)
+
+
+@pytest.mark.parametrize("max_wait", [0.0, 0.5, 10.0])
+async def test_max_wait_refuses_nobody_while_quota_is_left(max_wait: float) -> None:
+    """Neither the wait for the first answer nor that for the last answers is one for a reset."""
+    world, done = World(limit=20), 0
+    async with (
+        world.client(quota=Quota(max_wait=max_wait)) as k,
+        anyio.create_task_group() as group,
+    ):
+
+        async def call() -> None:
+            nonlocal done
+            await k.objects.list()
+            done += 1
+
+        for _ in range(18):
+            group.start_soon(call)
+    assert done == 18
+
+
+async def test_headers_that_vanish_leave_the_slots_to_steer() -> None:
+    world = World(limit=1_000)
+    answers = world.engine.send
+    bare = False
+
+    async def send(request: Any, timeout: float) -> Any:
+        reply = await answers(request, timeout)
+        headers = [pair for pair in reply.headers if not pair[0].lower().startswith(b"x-ratelimit")]
+        return Reply(reply.status, headers, reply.body) if bare else reply
+
+    world.engine.send = send  # type: ignore[method-assign]
+    async with world.client() as k:
+        await k.objects.list()
+        bare = True
+        await anyio.sleep(61)
+        for _ in range(4):
+            await k.objects.list()
+        began = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            for _ in range(160):
+                group.start_soon(k.objects.list)
+        assert anyio.current_time() - began < 1

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from types import MappingProxyType
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from support.scripts import RECORD, ScriptEngine, error, lost, page, reply
 from support.virtual import virtual_backend
-from support.worlds import World
+from support.worlds import EPOCH, World
 
 from kantos_async import (
     ConflictError,
     KantosAsync,
     Record,
+    Reply,
+    Request,
     ResponseDecodeError,
+    RetryPolicy,
     UnknownOutcomeError,
 )
 
@@ -222,3 +231,46 @@ async def test_a_repeat_that_is_answered_unreadably_is_done_not_unknown() -> Non
     engine = ScriptEngine(lost(), SCHEMA, reply(201, b""), page(row()))
     async with engine.client() as k:
         assert (await create(k)).id == "rec_1"
+
+
+async def test_values_are_compared_as_they_were_sent() -> None:
+    """Whatever can be sent can be looked for."""
+    key, nested = uuid.UUID(int=7), MappingProxyType({"a": 1})
+    stored = {"email": str(key), "name": {"a": 1}}
+    engine = ScriptEngine(
+        lost(), SCHEMA, error(409, **DATE), page({**RECORD, "field_values": stored})
+    )
+    async with engine.client() as k:
+        assert (await create(k, {"email": key, "name": nested})).id == "rec_1"
+
+
+async def test_the_deadline_bounds_the_settling_as_well() -> None:
+    engine = ScriptEngine(lost(), SCHEMA, error(409, **DATE), page())
+    async with engine.client(retry=RetryPolicy(deadline=3.0)) as k:
+        began = anyio.current_time()
+        with pytest.raises(UnknownOutcomeError, match="no such record"):
+            await create(k)
+        assert anyio.current_time() - began <= 3.0
+
+
+async def test_an_attempt_that_changed_nothing_is_not_the_first_sending() -> None:
+    """Somebody's equal row, created between a refusal and our first attempt in doubt."""
+
+    def dated(answer: Reply) -> Callable[[Request], Reply]:
+        def step(request: Request) -> Reply:
+            date = formatdate(EPOCH + anyio.current_time(), usegmt=True).encode()
+            return Reply(answer.status, [*answer.headers, (b"Date", date)], answer.body)
+
+        return step
+
+    began = datetime.fromtimestamp(EPOCH + anyio.current_time(), UTC)
+    theirs = {**row(), "created_at": (began + timedelta(seconds=30)).isoformat()}
+    schema = reply(200, msgspec.json.decode(SCHEMA.body))
+    engine = ScriptEngine(
+        dated(error(429, Retry_After="60")),
+        lost(),
+        *map(dated, (schema, error(409), page(theirs))),
+    )
+    async with engine.client() as k:
+        with pytest.raises(ConflictError):
+            await create(k)
