@@ -32,6 +32,8 @@ from kantos_async import (
         ({"base_url": "kantos.ai/api"}, "base_url='kantos.ai/api'"),
         ({"base_url": "ftp://kantos.ai"}, "base_url"),
         ({"base_url": "https://kantos.ai/api?x=1"}, "base_url"),
+        ({"base_url": "http://localhost:99999/api"}, "base_url"),
+        ({"base_url": "http://localhost:abc/api"}, "base_url"),
         ({"base_url": "https://me:secret@kantos.ai/api"}, "no password"),
         ({"timeout": 0}, "timeout"),
         ({"max_concurrency": 0}, "max_concurrency"),
