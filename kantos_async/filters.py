@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 __all__ = ["F", "Field", "Filter", "FilterValue", "compile_filters", "to_wire"]
 
@@ -135,6 +135,23 @@ class Field:
     def __contains__(self, value: object) -> NoReturn:
         raise TypeError(f"`in` does not work here: write F.{self._name}.contains({value!r})")
 
+    if not TYPE_CHECKING:  # a type checker is to refuse these, and does where they are missing
+
+        def _unjoined(self, other: object) -> NoReturn:
+            raise TypeError(
+                f"& and | bind more tightly than comparisons, and so take F.{self._name} alone: "
+                "put each comparison in brackets, as in (F.a == 1) & (F.b == 2); the API has no "
+                "OR: use F.field.is_in([...]), or run one query for each alternative"
+            )
+
+        __and__ = __rand__ = __or__ = __ror__ = _unjoined
+
+        def __invert__(self) -> NoReturn:
+            raise TypeError(
+                f"~ negates conditions, and F.{self._name} is none: write ~F.{self._name}.empty() "
+                f"for has a value, F.{self._name} == False for is not ticked"
+            )
+
     def __repr__(self) -> str:
         return f"F[{self._name!r}]"
 
@@ -170,6 +187,7 @@ def to_wire(value: Any) -> Any:
 
     Raises:
         TypeError: the API has no such value; or a datetime without a time zone.
+        ValueError: a datetime that UTC puts outside the years 1 to 9999.
     """
     if isinstance(value, (float, Decimal)) and not math.isfinite(value):
         raise TypeError(f"JSON has no {value!r}, so a filter cannot compare with it")
@@ -178,7 +196,10 @@ def to_wire(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise TypeError(f"{value!r} has no time zone; add one, e.g. .replace(tzinfo=UTC)")
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        try:
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        except OverflowError:
+            raise ValueError(f"{value!r} is, in UTC, outside the years 1 to 9999") from None
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -207,27 +228,29 @@ def _merge(conditions: tuple[tuple[str, str, Any], ...]) -> dict[str, Any]:
 
 
 def compile_filters(filters: Filter | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What `filters=` accepts, as the API's object. A plain mapping passes unchecked.
+    """What `filters=` accepts, as the API's object. A plain mapping's words pass unchecked.
 
     Raises:
         TypeError: neither a filter nor a mapping.
+        ValueError: NaN or an infinity in a plain mapping, which JSON would make null.
     """
     if filters is None:
         return None
     if isinstance(filters, Filter):
         return filters.to_dict()
     if isinstance(filters, Mapping):
-        plain: dict[str, Any] = _plain(filters)
-        return plain
+        return {name: _plain(name, item) for name, item in filters.items()}
     raise TypeError(f"filters= takes F conditions or a mapping, not {filters!r}")
 
 
-def _plain(value: Any) -> Any:
+def _plain(field: str, value: Any) -> Any:
     # Operators and names pass unchecked; only values that JSON lacks are written the API's way.
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _plain(field, item) for name, item in value.items()}
+    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        raise ValueError(f"{field!r}: JSON has no {value!r}, so a filter cannot compare with it")
     if isinstance(value, (datetime, date, Decimal)):
         return to_wire(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(field, item) for item in value]
     return value

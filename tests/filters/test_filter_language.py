@@ -138,6 +138,13 @@ def test_a_single_condition_can_be_negated_and_back(condition: Any, opposite: An
         (lambda: F.a >= math.nan, "JSON has no"),  # noqa: PLW0177
         (lambda: F.a == Decimal("Infinity"), "JSON has no"),
         (lambda: F.a >= datetime(2024, 1, 1), "time zone"),
+        (lambda: F.a == 1 & F.b == 2, r"brackets, as in \(F.a == 1\) & \(F.b == 2\)"),
+        (lambda: F.a == "x" | F.a == "y", "is_in"),
+        (lambda: F.a & F.b, "brackets"),
+        (lambda: F.a | F.b, "OR"),
+        (lambda: F.a & (F.b == 1), "brackets"),
+        (lambda: (F.a == 1) & F.b, "brackets"),
+        (lambda: ~F.done, r"~F.done.empty\(\)"),
         (lambda: F[""], "slug"),
         (lambda: F[1], "slug"),
         (lambda: compile_filters("status=new"), "F conditions or a mapping"),
@@ -154,6 +161,30 @@ def test_a_plain_mapping_passes_unchecked() -> None:
     assert compile_filters(None) is None
     assert compile_filters({}) == {}
     assert compile_filters({"a": {"$new": [1, None]}}) == {"a": {"$new": [1, None]}}
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, Decimal("NaN"), Decimal("Infinity")])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"$gte": x}, lambda x: {"$in": [1, x]}])
+def test_a_plain_mapping_with_no_number_is_refused_and_its_field_named(
+    value: Any, wrap: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"'price': JSON has no"):
+        compile_filters({"name": "x", "price": wrap(value)})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=5))),
+    ],
+    ids=str,
+)
+def test_a_time_that_utc_cannot_write_is_a_clear_error(value: datetime) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        _ = F.created_at <= value
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        compile_filters({"created_at": {"$lte": value}})
 
 
 def test_fields_can_be_looked_at() -> None:

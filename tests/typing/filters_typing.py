@@ -33,6 +33,11 @@ F.x.contains(1)  # type: ignore[arg-type]
 F.x.is_in(1)  # type: ignore[arg-type]
 F.x.is_in([object()])  # type: ignore[list-item]
 one & {"a": 1}  # type: ignore[operator]
+F.a & F.b  # type: ignore[operator]
+F.a | F.b  # type: ignore[operator]
+F.a == 1 & F.b == 2  # type: ignore[operator]  # noqa: B015
+F.a == "x" | F.a == "y"  # type: ignore[operator]  # noqa: B015
+~F.a  # type: ignore[operator]  # noqa: B018
 
 
 async def queries(k: KantosAsync) -> None:
