@@ -48,7 +48,7 @@ class Records(BulkRecords):
                 the record that has it.
             UnknownOutcomeError: it may or may not have been created.
             ResponseDecodeError: it was created, but the answer holds no readable record.
-            ValueError: `field_values` has no value for `unique_by`.
+            ValueError: `field_values` has no value for `unique_by`, or NaN or an infinity.
         """
         return await create_record(
             self._session, object_id=object_id, field_values=field_values, unique_by=unique_by
@@ -72,6 +72,7 @@ class Records(BulkRecords):
             UnprocessableEntityError: a value was refused; `details` names the field.
             UnknownOutcomeError: every attempt failed, and one may have arrived.
             ResponseDecodeError: it was carried out (`done`), and the record could not be read.
+            ValueError: a value is NaN or infinite, which JSON would make null.
         """
         try:
             return await api.update_record(
@@ -112,7 +113,8 @@ class Records(BulkRecords):
 
         Args:
             object_id: the object, such as `obj_contacts`.
-            filters: `F` conditions, or a mapping in the API's own language, passed unchecked.
+            filters: `F` conditions, or a mapping in the API's own language, whose words are not
+                checked.
             sort: a field's slug, or a system field. None: `created_at`.
             order: `"asc"` (the API's default) or `"desc"`.
             per_page: records a request, 1 to 100.
@@ -120,7 +122,7 @@ class Records(BulkRecords):
             limit: the most records in all. None: no bound.
 
         Raises:
-            ValueError: a number is out of bounds.
+            ValueError: a number is out of bounds, or `filters` has NaN or an infinity.
             TypeError: `filters` is neither.
         """
         query = Query(

@@ -511,7 +511,7 @@ class Records(Blocking):
                 the record that has it.
             UnknownOutcomeError: it may or may not have been created.
             ResponseDecodeError: it was created, but the answer holds no readable record.
-            ValueError: `field_values` has no value for `unique_by`.
+            ValueError: `field_values` has no value for `unique_by`, or NaN or an infinity.
         """
         return self._portal.run(
             self._async.create, object_id=object_id, field_values=field_values, unique_by=unique_by
@@ -535,6 +535,7 @@ class Records(Blocking):
             UnprocessableEntityError: a value was refused; `details` names the field.
             UnknownOutcomeError: every attempt failed, and one may have arrived.
             ResponseDecodeError: it was carried out (`done`), and the record could not be read.
+            ValueError: a value is NaN or infinite, which JSON would make null.
         """
         return self._portal.run(self._async.update, record_id, field_values)
 
@@ -567,7 +568,8 @@ class Records(Blocking):
 
         Args:
             object_id: the object, such as `obj_contacts`.
-            filters: `F` conditions, or a mapping in the API's own language, passed unchecked.
+            filters: `F` conditions, or a mapping in the API's own language, whose words are not
+                checked.
             sort: a field's slug, or a system field. None: `created_at`.
             order: `"asc"` (the API's default) or `"desc"`.
             per_page: records a request, 1 to 100.
@@ -575,7 +577,7 @@ class Records(Blocking):
             limit: the most records in all. None: no bound.
 
         Raises:
-            ValueError: a number is out of bounds.
+            ValueError: a number is out of bounds, or `filters` has NaN or an infinity.
             TypeError: `filters` is neither.
         """
         return RecordStream._of(
