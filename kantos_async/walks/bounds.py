@@ -64,10 +64,21 @@ def fold(filters: Mapping[str, Any] | None, by: str) -> Bounds:
             )
         at, (from_, until) = moment(by, value), _RANGES[operator]
         if from_ is not None:
-            starts.append(at + from_)
-        if until is not None:
-            stops.append(at + until)
+            start = _after(at, from_)
+            starts.append(at if start is None else start)
+            if start is None:
+                stops.append(at)  # nothing comes after the last moment there is
+        if until is not None and (stop := _after(at, until)) is not None:
+            stops.append(stop)
     return Bounds(rest, max(starts, default=None), min(stops, default=None))
+
+
+def _after(at: datetime, step: timedelta) -> datetime | None:
+    """None beyond the last moment that Python knows, which people write for "no bound"."""
+    try:
+        return at + step
+    except OverflowError:
+        return None
 
 
 _NONE = timedelta(0)

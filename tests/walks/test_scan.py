@@ -84,6 +84,15 @@ async def test_a_range_of_time_becomes_the_start_and_the_stop() -> None:
         assert world.engine.sent == before + 1
 
 
+async def test_the_last_moment_there_is_is_a_bound_like_others() -> None:
+    world, _, made = spread(150)
+    last = datetime.max.replace(tzinfo=UTC)
+    assert await ids(world, F.created_at <= last) == made
+    assert await ids(world, {"created_at": {"$lt": last.isoformat()}}) == made
+    for none in (F.created_at > last, F.created_at == last, F.created_at >= last):
+        assert await ids(world, none) == []
+
+
 async def test_other_filters_go_along_and_a_plain_mapping_may_hold_text() -> None:
     world, outsider, made = spread(300)
     world.core.update(made[123], {"industry": "Glass"})
