@@ -177,6 +177,7 @@ class PageIterator(AsyncIterator[Page[Record]]):
         self._ahead: deque[_Slot] = deque()
         self._next = 1  # the next page to ask for
         self._seen = 0  # pages handed out
+        self._given = 0  # the records on them
         self._last = 1  # the last page there is, as far as known
         self._ids: tuple[str, str] | None = None
         self._repeats = 0
@@ -191,6 +192,7 @@ class PageIterator(AsyncIterator[Page[Record]]):
         try:
             page = await self._fetch()
             self._check_progress(page)
+            given = self._given + len(page)
             if self._left is not None:
                 page = _cut(page, self._left)
             self._last = self._last_after(page)
@@ -204,6 +206,7 @@ class PageIterator(AsyncIterator[Page[Record]]):
             self._drop_ahead()
             raise
         self._seen += 1
+        self._given = given
         if self._left is not None:
             self._left -= len(page)
         if self._seen >= self._last:
@@ -237,11 +240,14 @@ class PageIterator(AsyncIterator[Page[Record]]):
         seen, at = self._seen + 1, page.pagination
         if not page.data:
             return seen
-        last = max(at.total_pages, seen)
+        size = min(self._per_page, at.per_page if at.per_page > 0 else self._per_page)
+        # Where pages are full, `total` says what `total_pages` says; else the higher one counts,
+        # and what is too high ends with an empty page.
+        left = at.total - self._given - len(page)
+        last = max(at.total_pages, seen + max(0, -(-left // size)))
         # A full page beyond the last one shows that `total_pages` is wrong: one more look.
-        full = len(page) >= min(self._per_page, at.per_page or self._per_page)
-        if full and at.total_pages < seen:
-            last = seen + 1
+        if len(page) >= size and at.total_pages < seen:
+            last = max(last, seen + 1)
         if self._left is not None:
             last = min(last, seen + math.ceil((self._left - len(page)) / self._per_page))
         return last

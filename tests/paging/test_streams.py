@@ -276,6 +276,38 @@ async def test_total_pages_of_0_with_data_is_not_believed() -> None:
     assert shelf.asked == [1, 2, 3]
 
 
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("said", [-1, 0, 1, 2])
+async def test_total_pages_that_is_too_low_is_not_believed_where_total_says_more(
+    said: int, prefetch: int
+) -> None:
+    shelf = Shelf(500, lie=lambda pagination: {**pagination, "total_pages": said})
+    async with shelf.client() as k:
+        assert ids(await k.records.query("obj", prefetch=prefetch).all()) == numbers(0, 500)
+    # A full last page is followed by one more look: it lies beyond what was said.
+    assert sorted(shelf.asked) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_pages_shorter_than_the_server_says_do_not_end_a_stream_early() -> None:
+    class Capped(Shelf):
+        def answer(self, page: int, size: int) -> dict[str, Any]:
+            answer = super().answer(page, min(size, 40))
+            return {**answer, "pagination": {**answer["pagination"], "per_page": size}}
+
+    shelf = Capped(390, lie=lambda pagination: {**pagination, "total_pages": 4})
+    async with shelf.client() as k:
+        assert ids(await k.records.query("obj").all()) == numbers(0, 390)
+    assert sorted(shelf.asked) == list(range(1, 11))
+
+
+async def test_a_total_that_is_far_too_high_ends_with_the_data() -> None:
+    shelf = Shelf(250, lie=lambda pagination: {**pagination, "total": 10**18, "total_pages": 3})
+    async with shelf.client() as k:
+        assert ids(await k.records.query("obj", prefetch=4).all()) == numbers(0, 250)
+        await settle()
+    assert len(shelf.asked) <= 8
+
+
 async def test_total_pages_that_is_far_too_high_ends_with_the_data() -> None:
     shelf = Shelf(250, lie=lambda pagination: {**pagination, "total_pages": 10**9})
     async with shelf.client() as k:
