@@ -158,9 +158,11 @@ class Records(BulkRecords):
                 that every record has, best with a value of its own.
 
         Raises:
-            ValueError: `by` is `updated_at`, or `filters` has another condition on `by`.
+            ValueError: `by` is `updated_at`, or `filters` has another condition on `by`, NaN or an
+                infinity.
             BadRequestError: while iterating: the object lacks the field.
-            QueryIgnoredError: while iterating: the server does not filter and sort by it.
+            QueryIgnoredError: while iterating: the server does not filter and sort by it, or counts
+                records that it does not show.
             KantosError: while iterating: a record has no value there.
         """
         from ..walks.scan import Scan
@@ -197,8 +199,8 @@ class Records(BulkRecords):
 
         Raises:
             ValueError: a time has no zone, `until` is before `since`, or `overlap` is negative.
-            QueryIgnoredError: while iterating: the server ignores the filter or the sort, so
-                that records would have been missed.
+            QueryIgnoredError: while iterating: the server ignores the filter or the sort, or counts
+                records that it does not show, so that some would have been missed.
         """
         from ..walks.changes import Changes
 

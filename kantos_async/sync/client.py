@@ -618,9 +618,11 @@ class Records(Blocking):
                 that every record has, best with a value of its own.
 
         Raises:
-            ValueError: `by` is `updated_at`, or `filters` has another condition on `by`.
+            ValueError: `by` is `updated_at`, or `filters` has another condition on `by`, NaN or an
+                infinity.
             BadRequestError: while iterating: the object lacks the field.
-            QueryIgnoredError: while iterating: the server does not filter and sort by it.
+            QueryIgnoredError: while iterating: the server does not filter and sort by it, or counts
+                records that it does not show.
             KantosError: while iterating: a record has no value there.
         """
         return Scan._of(self._portal, self._async.scan(object_id, filters, by=by))
@@ -655,8 +657,8 @@ class Records(Blocking):
 
         Raises:
             ValueError: a time has no zone, `until` is before `since`, or `overlap` is negative.
-            QueryIgnoredError: while iterating: the server ignores the filter or the sort, so
-                that records would have been missed.
+            QueryIgnoredError: while iterating: the server ignores the filter or the sort, or counts
+                records that it does not show, so that some would have been missed.
         """
         return Changes._of(
             self._portal, self._async.changes(object_id, since=since, until=until, overlap=overlap)
@@ -1322,6 +1324,7 @@ class KeysetPages(Blocking):
     A tie longer than a page is read by page number, from its last page to its first: the past
     only loses records, so that in this order none can slip to a page already read.
     By a time, the walk ends with the server's second at its first answer.
+    A page that is not full ends it only where `total` agrees: a server may give less than it says.
 
     Every step changes its state after its answer is in, so that a cancelled one can be repeated.
     Nothing runs between two steps.
@@ -1337,7 +1340,8 @@ class KeysetPages(Blocking):
         requests: how many pages and counts were asked for so far.
 
     Raises:
-        QueryIgnoredError: the server ignores the sort, or the filter on the key.
+        QueryIgnoredError: the server ignores the sort, or the filter on the key; or it counts
+            records that no page shows.
     """
 
     _async: AsyncKeysetPages

@@ -24,6 +24,9 @@ _TIMES = frozenset({"created_at", "updated_at"})
 #: Seconds after a stamp until nothing more appears under it: its second ends, searches catch up.
 _SETTLES = 3.0
 
+#: How often what `total` counts and no page shows is asked for again, spread over `_SETTLES`.
+_REPEATS = 3
+
 
 def key_of(record: Record, by: str) -> Any:
     """A record's value in the field that a walk goes by; None when it has none."""
@@ -41,6 +44,7 @@ class _Tie:
     """Records that share one key, more than fit on a page, while they are being read."""
 
     key: Any
+    size: int  # how many records the server puts on a page
     page: int = 0  # the next to read, downwards; 0 while the tie's end is not found
     guess: int = 0  # the page that may reach beyond the tie's end; 0 before there is a guess
     #: What follows the tie on the lowest page that reaches beyond it.
@@ -55,6 +59,7 @@ class KeysetPages(AsyncIterator[list[Record]]):
     A tie longer than a page is read by page number, from its last page to its first: the past
     only loses records, so that in this order none can slip to a page already read.
     By a time, the walk ends with the server's second at its first answer.
+    A page that is not full ends it only where `total` agrees: a server may give less than it says.
 
     Every step changes its state after its answer is in, so that a cancelled one can be repeated.
     Nothing runs between two steps.
@@ -70,7 +75,8 @@ class KeysetPages(AsyncIterator[list[Record]]):
         requests: how many pages and counts were asked for so far.
 
     Raises:
-        QueryIgnoredError: the server ignores the sort, or the filter on the key.
+        QueryIgnoredError: the server ignores the sort, or the filter on the key; or it counts
+            records that no page shows.
     """
 
     def __init__(
@@ -94,7 +100,8 @@ class KeysetPages(AsyncIterator[list[Record]]):
         self._seen: set[str] = set()  # ids with that key
         self._read = 0  # how many records were handed out, or cut off by `stop`
         self._tie: _Tie | None = None
-        self._full = False  # whether the last page was: else there was no more to read
+        self._full = False  # whether more may follow the last page
+        self._waits = 0  # for records that `total` counts, since one came last
         self._at_end = False
         self._ended = False
 
@@ -134,19 +141,28 @@ class KeysetPages(AsyncIterator[list[Record]]):
             self._stop_now()
         if not await self._follows(page):
             return []
-        rows = page.data
-        self._full = _is_full(page)
-        if not rows:
-            self._at_end = True
-            return []
-        first, last = self._value(rows[0]), self._value(rows[-1])
-        if not self._full:
-            self._at_end = True
-        elif first == last:
-            self._tie = _Tie(last)
-        elif last == self._key:
-            raise self._ignored("its pages do not advance")
+        rows, size = page.data, _size(page)
+        self._full = len(rows) >= size or _left(page, 1, size) > 0
+        if self._full and rows:
+            first, last = self._value(rows[0]), self._value(rows[-1])
+            if len(rows) < size and not self._new(rows):
+                self._tie = _Tie(last, len(rows))  # by the key alone, it would not go on
+            elif len(rows) >= size and first == last:
+                self._tie = _Tie(last, size)
+            elif first != last == self._key:
+                raise self._ignored("its pages do not advance")
+        elif self._full:
+            await self._wait_for_more()
+        self._at_end = not self._full
         return self._take(rows)
+
+    async def _wait_for_more(self) -> None:
+        """Wait for records that `total` counts and no page shows; a search may lag behind it."""
+        if self._waits >= _REPEATS:
+            what = f"it counts records from {self._key} on that no page shows"
+            raise self._ignored(what, "show all of")
+        await self._session.wire.sleep(_SETTLES / _REPEATS)
+        self._waits += 1
 
     def _stop_now(self) -> None:
         """End with the present second: somebody who writes faster than one reads never ends."""
@@ -162,14 +178,24 @@ class KeysetPages(AsyncIterator[list[Record]]):
 
     def _take(self, rows: list[Record]) -> list[Record]:
         """What is new among `rows`, which follow each other; the walk goes on from their end."""
-        seen = self._seen
-        fresh = [row for row in rows if row.id not in seen or self._value(row) != self._key]
+        if not rows:
+            return []
+        fresh = self._new(rows)
         last = self._value(rows[-1])
         ids = {row.id for row in rows if self._value(row) == last}
-        self._seen = seen | ids if last == self._key else ids
+        self._seen = self._seen | ids if last == self._key else ids
         self._key = last
-        self._read += len(fresh)
+        self._has_read(fresh)
         return self._within(fresh)
+
+    def _new(self, rows: list[Record]) -> list[Record]:
+        seen = self._seen
+        return [row for row in rows if row.id not in seen or self._value(row) != self._key]
+
+    def _has_read(self, fresh: list[Record]) -> None:
+        self._read += len(fresh)
+        if fresh:
+            self._waits = 0
 
     def _within(self, rows: list[Record]) -> list[Record]:
         if self._stop is None or not rows or self._value(rows[-1]) < self._stop:
@@ -183,14 +209,18 @@ class KeysetPages(AsyncIterator[list[Record]]):
         if tie.page == 0:
             page = await self._find_end(tie)
         else:
-            page = await self._fetch(tie.key, tie.page)
+            page = await self._fetch(tie.key, tie.page, tie.size)
+            if len(page.data) < tie.size and _left(page, tie.page, tie.size) > 0:
+                await self._wait_for_more()
+                return []
+        more = len(page.data) >= tie.size or _left(page, tie.page, tie.size) > 0
         tie.page -= 1
         same = [row for row in page.data if self._value(row) == tie.key]
         if len(same) < len(page.data):
-            tie.after, tie.full = page.data[len(same) :], _is_full(page)
+            tie.after, tie.full = page.data[len(same) :], more
         fresh = [row for row in same if row.id not in self._seen]
         self._seen |= {row.id for row in fresh}
-        self._read += len(fresh)
+        self._has_read(fresh)
         if tie.page == 0:
             self._tie, self._full, self._at_end = None, tie.full, not tie.full
             if tie.after:
@@ -207,14 +237,18 @@ class KeysetPages(AsyncIterator[list[Record]]):
             await self._settle(tie.key)
             equal = {**self._filters, self._by: _wire(tie.key)}
             self.requests += 1
-            tie.guess = 1 + await count(self._session, self._object_id, equal) // PER_PAGE
+            tie.guess = 1 + await count(self._session, self._object_id, equal) // tie.size
         while True:
-            page = await self._fetch(tie.key, tie.guess)
-            at_end = page.pagination.total <= tie.guess * _size(page)
-            if at_end or not _is_full(page) or self._value(page.data[-1]) != tie.key:
+            page = await self._fetch(tie.key, tie.guess, tie.size)
+            rows = page.data
+            at_end = _left(page, tie.guess, tie.size) <= 0
+            if at_end or (rows and self._value(rows[-1]) != tie.key):
                 tie.page = tie.guess
                 return page
-            tie.guess *= 2
+            if len(rows) < tie.size:
+                await self._wait_for_more()
+            else:
+                tie.guess *= 2
 
     async def _settle(self, key: Any) -> None:
         """Wait while a stamp is so young that records may still appear under it."""
@@ -228,13 +262,13 @@ class KeysetPages(AsyncIterator[list[Record]]):
 
     # ---- asking ----------------------------------------------------------------------------
 
-    async def _fetch(self, start: Any, number: int) -> Page[Record]:
+    async def _fetch(self, start: Any, number: int, size: int = PER_PAGE) -> Page[Record]:
         filters = self._filters
         if start is not None:
             filters = {**filters, self._by: {"$gte": _wire(start)}}
         query = Query(object_id=self._object_id, filters=filters or None, sort=self._by)
         self.requests += 1
-        page = await query.fetch(self._session, number, PER_PAGE)
+        page = await query.fetch(self._session, number, size)
         self._check(page.data, start)
         return page
 
@@ -259,9 +293,9 @@ class KeysetPages(AsyncIterator[list[Record]]):
             )
         return value
 
-    def _ignored(self, what: str) -> QueryIgnoredError:
+    def _ignored(self, what: str, does_not: str = "filter and sort") -> QueryIgnoredError:
         return QueryIgnoredError(
-            f"the server does not filter and sort {self._object_id!r} by {self._by!r}: {what}",
+            f"the server does not {does_not} {self._object_id!r} by {self._by!r}: {what}",
             object_id=self._object_id,
             field=self._by,
         )
@@ -272,8 +306,9 @@ def _size(page: Page[Record]) -> int:
     return min(PER_PAGE, page.pagination.per_page if page.pagination.per_page > 0 else PER_PAGE)
 
 
-def _is_full(page: Page[Record]) -> bool:
-    return len(page) >= _size(page)
+def _left(page: Page[Record], number: int, size: int) -> int:
+    """How many records follow page `number`, by the server's `total`."""
+    return page.pagination.total - (number - 1) * size - len(page.data)
 
 
 def _wire(key: Any) -> Any:
