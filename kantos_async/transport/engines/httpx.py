@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any, Literal
 
 import anyio
 import httpx
@@ -12,34 +13,65 @@ from . import KEEPALIVE, EngineFailure, Reply, Request
 
 __all__ = ["HttpxEngine"]
 
-# What httpx raises before the first byte of a request is written.
+# What httpx raises where there is no connection to send anything on.
 _UNSENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
-    httpx.LocalProtocolError,
     httpx.ProxyError,
 )
 
-# httpx's own timeouts bound each read; this lets the one on connecting fire first, so that the
-# bound on the whole attempt never hides that nothing was sent.
+# httpx's own timeouts bound each step; this lets those of the first step fire first, since they
+# say by their type that nothing was sent: of a wait for the pool no trace tells.
 _GRACE = 0.05
 
+_BEGUN = "send_request_headers.started"
+_WRITTEN = "send_request_headers.complete"
 
-class _Body(httpx.AsyncByteStream):
-    """A body, as often as it is asked for.
 
-    httpx's own is an async generator, which on trio warns whenever a connection breaks while it
-    is being sent.
+class _Attempt(httpx.AsyncByteStream):
+    """What one call knows about its request; also its body, as often as it is asked for.
+
+    httpx's own body is an async generator, which on trio warns whenever a connection breaks while
+    it is being sent.
     """
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self._traced = False
+        self._begun = False
+        self._written = False
+        #: Status and headers, once they are here.
+        self.partial: Reply | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return _Once(self._content)
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Told by httpcore of every step; other transports do not know of it."""
+        self._traced = True
+        # What opens a tunnel through a proxy is not yet our request.
+        if event.endswith(_BEGUN) and info["request"].method != b"CONNECT":
+            self._begun = True
+            # Of the other steps nothing need be known, and to hear of each takes time.
+            info["request"].extensions.pop("trace", None)
+        elif self._begun and event.endswith(_WRITTEN):
+            self._written = True
+
+    def sent(self, error: Exception) -> Literal["no", "maybe"]:
+        """Whether the request may have left this machine, given what became of it.
+
+        Which exception came does not tell that: a timeout of the whole attempt looks the same in
+        a TLS handshake and while the server thinks.
+        """
+        if self._begun:
+            # Headers that are against the rules are refused before a byte of them is written.
+            # The same error comes of answers that an HTTP/2 library cannot follow.
+            bad = isinstance(error, httpx.LocalProtocolError) and not self._written
+            return "no" if bad else "maybe"
+        return "no" if self._traced or isinstance(error, _UNSENT) else "maybe"
 
 
 class _Once(AsyncIterator[bytes]):
@@ -81,31 +113,35 @@ class HttpxEngine:
 
     async def send(self, request: Request, timeout: float) -> Reply:
         """Send once; see `Engine.send`."""
-        partial: Reply | None = None
+        attempt = _Attempt(request.body or b"")
         try:
-            # httpx has no timeout for the whole attempt, only one for each read of it.
+            # httpx has no timeout for the whole attempt, only one for each step of it.
             with anyio.fail_after(timeout + _GRACE):
                 built = self._build(request, timeout)
-                built.stream = _Body(request.body or b"")
+                built.stream = attempt
+                built.extensions.setdefault("trace", attempt.trace)
                 response = await self._client.send(built, stream=True, follow_redirects=False)
-                partial = Reply(response.status_code, response.headers.raw, b"")
+                attempt.partial = head = _head(response)
                 try:
                     body = await response.aread()
                 finally:
                     if not response.is_closed:
                         await response.aclose()
-        except _UNSENT as error:
-            timed_out = isinstance(error, httpx.TimeoutException)
-            raise EngineFailure(_words(error), sent="no", timed_out=timed_out) from error
-        except httpx.HTTPError as error:
-            timed_out = isinstance(error, httpx.TimeoutException)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EngineFailure(
-                _words(error), sent="maybe", timed_out=timed_out, partial=partial
+                _words(error),
+                sent=attempt.sent(error),
+                timed_out=isinstance(error, httpx.TimeoutException),
+                partial=attempt.partial,
             ) from error
         except TimeoutError as error:
-            message = f"no whole answer within {timeout:g} s"
-            raise EngineFailure(message, sent="maybe", timed_out=True, partial=partial) from error
-        return Reply(partial.status, partial.headers, body)
+            raise EngineFailure(
+                f"no whole answer within {timeout:g} s",
+                sent=attempt.sent(error),
+                timed_out=True,
+                partial=attempt.partial,
+            ) from error
+        return Reply(head.status, head.headers, body)
 
     def _build(self, request: Request, timeout: float) -> httpx.Request:
         if not self._owned:
@@ -129,6 +165,10 @@ class HttpxEngine:
         """Close our own client; one that was passed in stays open."""
         if self._owned:
             await self._client.aclose()
+
+
+def _head(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.headers.raw, b"")
 
 
 def _words(error: Exception) -> str:
