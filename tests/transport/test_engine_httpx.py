@@ -12,12 +12,14 @@ import httpx
 import pytest
 from support.virtual import virtual_backend
 
-from kantos_async import APITimeoutError, KantosAsync, RetryPolicy
+from kantos_async import APITimeoutError, KantosAsync, RetryPolicy, UnprocessableEntityError
 from kantos_async.transport.engines import EngineFailure, Reply, Request
 from kantos_async.transport.engines.httpx import HttpxEngine
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+REASON = b'{"error": "bad", "code": "VALIDATION_ERROR"}'
+REFUSED = b"HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n%b" % (len(REASON), REASON)
 PROXY = "http://proxy.invalid:3128"
 HTTP = "http://crm.invalid/api"
 HTTPS = "https://crm.invalid/api"
@@ -279,6 +281,79 @@ async def test_a_trace_of_the_users_own_is_left_alone() -> None:
     async with client:
         assert (await HttpxEngine(client).send(post(HTTP), 5)).status == 200
     assert "http11.send_request_headers.started" in seen
+
+
+async def raises(response: httpx.Response) -> None:
+    response.raise_for_status()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_hook_that_raises_for_status_hides_no_answer(method: str) -> None:
+    network = Network(REFUSED)
+    client = over(network)
+    client.event_hooks["response"] = [raises]
+    policy = RetryPolicy(attempts=3)
+    async with (
+        client,
+        KantosAsync("k", base_url="http://crm.invalid", http_client=client, retry=policy) as k,
+    ):
+        with pytest.raises(UnprocessableEntityError) as caught:
+            await k.request(method, "/x", json=None if method == "GET" else {})
+    assert (caught.value.code, caught.value.attempts) == ("VALIDATION_ERROR", 1)
+
+
+async def test_a_hook_that_raises_keeps_the_connection() -> None:
+    network = Network(REFUSED, OK)
+    client = over(network)
+    client.event_hooks["response"] = [raises]
+    async with client:
+        engine = HttpxEngine(client)
+        assert (await engine.send(post(HTTP), 5)).body == REASON
+        assert (await engine.send(post(HTTP), 5)).body == b"{}"
+        # What is not ours is not read for it.
+        network.answers.append(OK)
+        async with client.stream("GET", HTTP) as response:
+            assert not response.is_stream_consumed
+        assert len(client.event_hooks["response"]) == 2
+
+
+async def test_before_a_hook_too_the_head_of_half_an_answer_is_kept() -> None:
+    client = over(Network(REFUSED[:-1]))
+    client.event_hooks["response"] = [raises]
+    failure = await failing(client, HTTP)
+    assert failure.partial is not None
+    assert (failure.partial.status, failure.timed_out) == (422, True)
+
+
+async def test_the_status_of_another_request_is_not_our_answer() -> None:
+    class SignsIn(httpx.Auth):
+        async def async_auth_flow(self, request: httpx.Request) -> Any:
+            (yield httpx.Request("POST", "http://login.invalid")).raise_for_status()
+            yield request
+
+    network = Network(REFUSED)
+    client = over(network)
+    client.auth = SignsIn()
+    failure = await failing(client, HTTP)
+    assert failure.partial is None
+    assert isinstance(failure.__cause__, httpx.HTTPStatusError)
+    assert len(network.written) == 1
+
+
+async def test_of_a_sign_in_that_takes_two_answers_the_first_is_not_the_last() -> None:
+    challenge = (
+        b'HTTP/1.1 401 Who\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+    async def looks(response: httpx.Response) -> None:
+        pass
+
+    client = over(Network(challenge, None))
+    client.auth = httpx.DigestAuth("me", "secret")
+    client.event_hooks["response"] = [looks]
+    failure = await failing(client, HTTP)
+    assert (failure.sent, failure.partial) == ("maybe", None)
 
 
 async def test_our_own_client_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,14 +120,14 @@ class HttpxEngine:
                 built = self._build(request, timeout)
                 built.stream = attempt
                 built.extensions.setdefault("trace", attempt.trace)
-                response = await self._client.send(built, stream=True, follow_redirects=False)
+                response = await self._answer(built)
                 attempt.partial = head = _head(response)
                 try:
                     body = await response.aread()
                 finally:
                     if not response.is_closed:
                         await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise EngineFailure(
                 _words(error),
                 sent=attempt.sent(error),
@@ -142,6 +142,20 @@ class HttpxEngine:
                 partial=attempt.partial,
             ) from error
         return Reply(head.status, head.headers, body)
+
+    async def _answer(self, built: httpx.Request) -> httpx.Response:
+        if not self._owned:
+            hooks = self._client.event_hooks
+            if hooks["response"] and _read_first not in hooks["response"]:
+                hooks["response"] = [_read_first, *hooks["response"]]
+        try:
+            return await self._client.send(built, stream=True, follow_redirects=False)
+        except httpx.HTTPStatusError as error:
+            # A hook of the user's raises for the status of our answer, or for that of a request
+            # of its own, such as one for a token.
+            if error.request.stream is not built.stream:
+                raise
+            return error.response
 
     def _build(self, request: Request, timeout: float) -> httpx.Request:
         if not self._owned:
@@ -165,6 +179,16 @@ class HttpxEngine:
         """Close our own client; one that was passed in stays open."""
         if self._owned:
             await self._client.aclose()
+
+
+async def _read_first(response: httpx.Response) -> None:
+    """A hook before the user's: read our answers, which httpx closes unread if a hook raises."""
+    attempt = response.request.stream
+    if isinstance(attempt, _Attempt):
+        attempt.partial = _head(response)
+        await response.aread()
+        # This answer may be only one on the way, as where the user's client signs in by digest.
+        attempt.partial = None
 
 
 def _head(response: httpx.Response) -> Reply:
