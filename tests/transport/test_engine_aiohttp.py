@@ -395,6 +395,18 @@ async def test_goes_past_the_proxy(how: str, monkeypatch: pytest.MonkeyPatch) ->
     assert (len(proxy.requests), len(server.requests)) == (0, 1)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://::::", "http://h:99999"])
+async def test_a_proxy_that_cannot_be_used_is_named(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with serving(answers(OK)) as (_, url), opened() as engine:
+        with pytest.raises(ValueError, match=r"ALL_PROXY is set to no proxy"):
+            await engine.send(request("https://crm.invalid"), 5)
+        assert (await engine.send(request(url), 5)).status == 200
+
+
 async def test_closed_is_closed() -> None:
     async with serving(answers(OK)) as (_, url):
         for used in (True, False):

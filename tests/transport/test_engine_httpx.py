@@ -356,7 +356,7 @@ async def test_of_a_sign_in_that_takes_two_answers_the_first_is_not_the_last() -
     assert (failure.sent, failure.partial) == ("maybe", None)
 
 
-async def test_our_own_client_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_our_own_client_answers_the_same() -> None:
     engine = HttpxEngine()
     engine._client._mounts = {}
     engine._client._transport = over(Network(OK, None))._transport
@@ -366,3 +366,16 @@ async def test_our_own_client_answers_the_same(monkeypatch: pytest.MonkeyPatch) 
         await engine.send(post(HTTP), 5)
     assert caught.value.sent == "maybe"
     await engine.aclose()
+
+
+@pytest.mark.parametrize("proxy", ["socks9://me:secret@x", "http://h:port"])
+async def test_a_proxy_that_cannot_be_used_is_named(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    k = KantosAsync("k", base_url="http://crm.invalid")
+    with pytest.raises(ValueError, match=r"HTTPS_PROXY is set to no proxy") as caught:
+        await k.records.get("rec_1")
+    await k.aclose()
+    assert "secret" not in str(caught.value)

@@ -79,6 +79,7 @@ class AiohttpEngine:
 
         Raises:
             RuntimeError: the engine is closed, or the loop is not asyncio's.
+            ValueError: the environment names a proxy that aiohttp cannot use.
         """
         session = self._session or self._open()
         if self._timeout.total != timeout:
@@ -142,9 +143,12 @@ class AiohttpEngine:
     def _proxy(self, url: URL) -> URL | None:
         origin = f"{url.scheme}://{url.raw_host}:{url.port}"
         if origin not in self._proxy_of:
-            proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
+            scheme = url.scheme if url.scheme in self._proxies else "all"
+            proxy = self._proxies.get(scheme)
             bypassed = urllib.request.proxy_bypass(f"{url.raw_host}:{url.port}")
-            self._proxy_of[origin] = URL(proxy) if proxy and not bypassed else None
+            self._proxy_of[origin] = (
+                _checked_proxy(scheme, proxy) if proxy and not bypassed else None
+            )
         return self._proxy_of[origin]
 
 
@@ -156,6 +160,20 @@ def _environment_proxies() -> dict[str, str]:
         for scheme, proxy in proxies.items()
         if scheme in {"http", "https", "all"}
     }
+
+
+def _checked_proxy(scheme: str, proxy: str) -> URL:
+    try:
+        url = URL(proxy)
+    except ValueError:
+        url = URL()
+    # aiohttp would speak HTTP, over TLS, to a proxy of any other scheme.
+    if url.scheme not in {"http", "https"} or not url.raw_host:
+        raise ValueError(
+            f"{scheme.upper()}_PROXY is set to no proxy that the fast engine can use: "
+            "it wants http://host:port or https://host:port"
+        )
+    return url
 
 
 def _default_context(trust_env: bool) -> tls.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
@@ -92,6 +93,9 @@ class HttpxEngine:
         client: the user's own client, which stays the user's to close. None: one of ours.
         max_connections: the size of our own pool.
         ssl_context: TLS settings of our own client. None: httpx's default.
+
+    Raises:
+        ValueError: the environment names a proxy that httpx cannot use.
     """
 
     def __init__(
@@ -108,7 +112,15 @@ class HttpxEngine:
                 max_keepalive_connections=max_connections,
                 keepalive_expiry=KEEPALIVE,
             )
-            client = httpx.AsyncClient(limits=limits, verify=ssl_context or True)
+            try:
+                client = httpx.AsyncClient(limits=limits, verify=ssl_context or True)
+            except (ValueError, httpx.InvalidURL) as error:
+                name = _bad_proxy()
+                if name is None:
+                    raise
+                raise ValueError(
+                    f"{name} is set to no proxy that httpx can use: {error}"
+                ) from error
         self._client = client
 
     async def send(self, request: Request, timeout: float) -> Reply:
@@ -179,6 +191,17 @@ class HttpxEngine:
         """Close our own client; one that was passed in stays open."""
         if self._owned:
             await self._client.aclose()
+
+
+def _bad_proxy() -> str | None:
+    """The variable of the environment whose proxy httpx refuses."""
+    for scheme, url in urllib.request.getproxies().items():
+        if scheme in {"http", "https", "all"}:
+            try:
+                httpx.Proxy(url if "://" in url else f"http://{url}")
+            except (ValueError, httpx.InvalidURL):
+                return f"{scheme.upper()}_PROXY"
+    return None
 
 
 async def _read_first(response: httpx.Response) -> None:
