@@ -185,17 +185,20 @@ class Wire:
             refused: headers of an attempt that was answered 401; they are not given again
                 without asking.
         """
+        if not callable(self._key):
+            self.headers = self._carrying(self._key)
+            return self.headers
         async with self._key_lock:
             known = self.headers
-            if known is None or (refused and known[0].get("X-Api-Key") == refused["X-Api-Key"]):
-                known = self.headers = await self._ask_key()
+            if known is None or (refused and known[0]["X-Api-Key"] == refused["X-Api-Key"]):
+                found = self._key()
+                key = await found if inspect.isawaitable(found) else found
+                known = self.headers = self._carrying(key)
             return known
 
-    async def _ask_key(self) -> tuple[dict[str, str], dict[str, str]]:
+    def _carrying(self, key: str | None) -> tuple[dict[str, str], dict[str, str]]:
         plain = {"Accept": "application/json", "User-Agent": self._user_agent}
-        if self._key is not None:
-            found = self._key if isinstance(self._key, str) else self._key()
-            key = await found if inspect.isawaitable(found) else found
+        if key is not None:
             if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
                 raise ValueError("the API key must be a non-empty string of printable ASCII")
             plain["X-Api-Key"] = _Key(key)
