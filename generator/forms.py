@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .names import enum_name, is_name
+from .names import enum_name, function_name, is_name, module_name
 from .spec import Place, Problem, Spec
 from .vocabulary import FORMATS, SCALARS, TYPES
 
@@ -18,13 +18,32 @@ def _document(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
     for keyword in ("info", "paths"):
         if keyword not in node:
             yield Problem(f"`{keyword}` is missing", place)
-    seen: set[Any] = set()
+    yield from _same_operations(spec)
+    yield from _same_tags(node)
+
+
+def _same_operations(spec: Spec) -> Iterator[Problem]:
+    # A function is found by its name in Python, whatever its tag.
+    seen: dict[str, str] = {}
     for path, method, operation in spec.operations():
-        name = operation.get("operationId")
-        if name in seen:
+        name = operation.get("operationId", "")
+        if first := seen.get(function_name(name)):
+            said = f"`operationId: {name}` is the same name in Python as that of {first}"
             inner = Place("#/paths").at(path).at(method).at("operationId")
-            yield Problem(f"`operationId: {name}` is used twice", inner.named(f"operation {name}"))
-        seen.add(name)
+            yield Problem(said, inner.named(f"operation {name}"))
+        elif name:
+            seen[function_name(name)] = f"{method.upper()} {path}: `{name}`"
+
+
+def _same_tags(node: Node) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for index, tag in enumerate(node.get("tags", [])):
+        name = tag.get("name", "")
+        if first := seen.get(module_name(name)):
+            said = f"tag `{name}` is the same name in Python as tag `{first}`"
+            yield Problem(said, Place("#/tags").at(index).named(f"tag {name}"))
+        elif name:
+            seen[module_name(name)] = name
 
 
 def _tag(_: Spec, node: Node, place: Place) -> Iterator[Problem]:

@@ -8,7 +8,16 @@ import re
 from openapi_python_client import strings
 from openapi_python_client.schema.untrusted_string import UntrustedString
 
-__all__ = ["argument_name", "class_name", "enum_name", "is_name", "literal", "text"]
+__all__ = [
+    "argument_name",
+    "class_name",
+    "enum_name",
+    "function_name",
+    "is_name",
+    "literal",
+    "module_name",
+    "text",
+]
 
 # Names that the bodies of generated functions use themselves.
 _TAKEN = {"self", "session", "params", "str", "segment", "json_param", "json_body"}
@@ -38,6 +47,16 @@ def argument_name(wire: str) -> str:
 def class_name(component: str) -> str:
     """The name that the parser gives to the class of a component."""
     return strings.ClassName(component, "field_")
+
+
+def function_name(operation_id: str) -> str:
+    """The name that the parser gives to the function of an operation."""
+    return strings.PythonIdentifier(operation_id, "field_")
+
+
+def module_name(tag: str) -> str:
+    """The name that the parser gives to the module of a tag."""
+    return strings.PythonIdentifier(tag, "tag")
 
 
 def enum_name(value: str, index: int) -> str:

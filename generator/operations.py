@@ -15,7 +15,7 @@ from openapi_python_client.parser.properties.protocol import PropertyProtocol
 
 from .arguments import Argument, Arguments
 from .docs import docstring
-from .names import is_name, literal, text
+from .names import function_name, is_name, literal, module_name, text
 from .spec import Place, Problem, Spec, SpecError
 from .types import Types
 
@@ -104,10 +104,10 @@ def modules(spec: Spec, data: GeneratorData, types: Types) -> list[Module]:
         SpecError: an operation cannot be expressed.
     """
     raw = {
-        strings.PythonIdentifier(operation["operationId"], "field_"): (path, method)
+        function_name(operation["operationId"]): (path, method)  # each but once: see `forms`
         for path, method, operation in spec.operations()
     }
-    tags = {strings.PythonIdentifier(tag["name"], "tag"): tag for tag in spec.raw.get("tags", [])}
+    tags = {module_name(tag["name"]): tag for tag in spec.raw.get("tags", [])}
     built: list[Module] = []
     for name, collection in data.endpoint_collections_by_tag.items():
         tag = tags.get(name, {})

@@ -184,6 +184,18 @@ REFUSED = {
         operation(operationId="get_user"),
         ["operationId", "get_user", "~1crm~1users~1{user_id}/get"],
     ),
+    "operationId of the same name in Python": (
+        operation(operationId="getUser"),
+        ["operationId", "getUser", "GET /crm/users: `getUser`", "get_user", "{user_id}/get"],
+    ),
+    "operationId of the same name under another tag": (
+        lambda document: document["paths"]["/crm/objects"]["get"].update(operationId="getUser"),
+        ["`operationId: get_user`", "GET /crm/objects: `getUser`", "~1crm~1users~1{user_id}/get"],
+    ),
+    "tags of the same name in Python": (
+        lambda document: document["tags"].append({"name": "Users"}),
+        ["tag `Users`", "#/tags/", "`users`"],
+    ),
     "two tags": (operation(tags=["users", "objects"]), ["tags", USERS, "list_users"]),
     "method twice": (operation(**{"x-kantos-method": "get"}), ["method `get`", "users"]),
     "misspelt extension": (
