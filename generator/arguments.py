@@ -13,7 +13,8 @@ from openapi_python_client.parser.properties.datetime import DateTimeProperty
 from openapi_python_client.parser.properties.protocol import PropertyProtocol
 from openapi_python_client.parser.properties.string import StringProperty
 
-from .docs import bounds, limits, remarks
+from .bounds import in_words, is_length, kinds, limits
+from .docs import remarks
 from .names import argument_name, literal, text
 from .spec import Spec
 from .types import Types, optional
@@ -129,17 +130,17 @@ def _bounded(argument: Argument, schema: Mapping[str, Any]) -> Argument:
     if low is None and high is None:
         return argument
     name = argument.name
-    measured = f"len({name})" if schema.get("type") == "string" else name
+    measured = f"len({name})" if is_length(schema) else name
     if low is None:
         condition = f"{measured} > {high}"
     elif high is None:
         condition = f"{measured} < {low}"
     else:
         condition = f"not {low} <= {measured} <= {high}"
-    if argument.default:
-        condition = f"{name} is not {argument.default} and {condition}"
-    argument.condition = condition
-    argument.bounds = bounds(schema)
+    nothing = [argument.default, "None" if "null" in kinds(schema) else ""]
+    guards = [f"{name} is not {value}" for value in dict.fromkeys(nothing) if value]
+    argument.condition = " and ".join([*guards, condition])
+    argument.bounds = in_words(schema)
     return argument
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from openapi_python_client.strings import safe_for_docstring
 
-__all__ = ["INFERRED", "bounds", "docstring", "limits", "remarks"]
+from .bounds import in_words
+
+__all__ = ["INFERRED", "docstring", "remarks"]
 
 INFERRED = "Inferred, not documented."
 # Fits a method's body, the deepest place.
@@ -42,33 +44,9 @@ def remarks(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     default = schema.get("default")
     said = [
         node.get("description") or schema.get("description"),
-        f"{text.capitalize()}." if (text := bounds(schema)) else "",
+        f"{text.capitalize()}." if (text := in_words(schema)) else "",
         f"The server's default is `{default}`." if default is not None else "",
         INFERRED if node.get("x-kantos-status") == "inferred" else "",
         "Deprecated." if node.get("deprecated") else "",
     ]
     return " ".join(part for part in said if part)
-
-
-def limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """The least and the greatest value; of a string, its length."""
-    low, high = (
-        ("minLength", "maxLength") if schema.get("type") == "string" else ("minimum", "maximum")
-    )
-    return _number(schema.get(low)), _number(schema.get(high))
-
-
-def _number(value: float | None) -> float | None:
-    # The parser turns every bound into a float.
-    return int(value) if value is not None and value == int(value) else value
-
-
-def bounds(schema: Mapping[str, Any]) -> str:
-    """The bounds of a value in words; empty for none."""
-    low, high = limits(schema)
-    unit = " characters" if schema.get("type") == "string" else ""
-    if low is not None and high is not None:
-        return f"from {low} to {high}{unit}"
-    if low is not None:
-        return f"at least {low}{unit}"
-    return f"at most {high}{unit}" if high is not None else ""

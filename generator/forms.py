@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import bounds
 from .names import enum_name, function_name, is_name, module_name
 from .spec import Place, Problem, Spec
 from .vocabulary import FORMATS, SCALARS, TYPES
@@ -82,12 +83,21 @@ def _parameter(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
             form = f"type: {schema['type']}" if "type" in schema else next(iter(schema), "schema")
             said = f"`{form}` is not supported in a parameter unless its content is JSON"
             yield Problem(said, place.at("schema"))
+    yield from _unchecked(spec, node, place, flat=False)
 
 
-def _body(_: Spec, node: Node, place: Place) -> Iterator[Problem]:
+def _body(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
     if node.get("required") is not True:
         yield Problem("`required: true` is missing: a body cannot be left out", place)
     yield from _json_alone(node.get("content", {}), place.at("content"))
+    yield from _unchecked(spec, node, place, flat=True)
+
+
+def _unchecked(spec: Spec, node: Node, place: Place, *, flat: bool) -> Iterator[Problem]:
+    media = node.get("content", {}).get("application/json", {})
+    if "schema" in media:
+        inner = place.at("content").at("application/json").at("schema")
+        yield from bounds.unchecked(spec, media["schema"], inner, flat=flat)
 
 
 def _response(_: Spec, node: Node, place: Place) -> Iterator[Problem]:
@@ -106,8 +116,7 @@ def _json_alone(content: Node, place: Place) -> Iterator[Problem]:
 
 
 def _schema(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
-    types = node.get("type", [])
-    types = types if isinstance(types, list) else [types]
+    types = bounds.kinds(node)
     if unknown := [kind for kind in types if kind not in TYPES]:
         yield Problem(f"`type: {unknown[0]}` is not supported", place.at("type"))
         return
@@ -121,6 +130,7 @@ def _schema(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
         yield Problem(f"`format: {node['format']}` is not supported", place.at("format"))
     if isinstance(node.get("const"), dict | list):
         yield Problem("`const` must be a plain value", place.at("const"))
+    yield from bounds.impossible(node, place)
     yield from _enum(node.get("enum", []), place.at("enum"))
     yield from _members(node, place)
     yield from _combination(spec, node, place)
@@ -213,8 +223,7 @@ def _kinds(spec: Spec, option: Node, above: tuple[Node, ...] = ()) -> Iterator[s
     elif isinstance(schema.get("const"), str):
         yield "string"
     else:
-        types = schema.get("type", [])
-        yield from types if isinstance(types, list) else [types]
+        yield from bounds.kinds(schema)
 
 
 FORMS: dict[str, Callable[[Spec, Node, Place], Iterator[Problem]]] = {

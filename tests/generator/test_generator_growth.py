@@ -68,6 +68,8 @@ paths:
                 body: {type: [string, "null"]}
                 class: {type: string, enum: [a, b]}
                 size: {type: integer, minimum: 1}
+                rank: {type: [integer, "null"], minimum: 1}
+                code: {type: [string, "null"], maxLength: 3}
                 shape: {$ref: "#/components/schemas/Shape"}
                 parts: {type: array, items: {$ref: "#/components/schemas/Draft"}}
       responses:
@@ -271,6 +273,15 @@ async def test_a_body_holds_models_and_mappings(notes: ModuleType, models: Modul
     }
     with pytest.raises(ValueError, match="size must be at least 1, not 0"):
         await notes.add_note(recorder, deal_id="d", body="x", class_="b", size=0)
+
+
+async def test_bounds_of_what_may_be_null(notes: ModuleType) -> None:
+    recorder = Recorder()
+    await notes.add_note(recorder, deal_id="d", body="x", class_="b", rank=None, code=None)
+    assert recorder.body == {"body": "x", "class": "b", "rank": None, "code": None}
+    for out, said in [({"rank": 0}, "rank must be at least 1"), ({"code": "long"}, "code must be")]:
+        with pytest.raises(ValueError, match=said):
+            await notes.add_note(recorder, deal_id="d", body="x", class_="b", **out)
 
 
 async def test_a_list_as_a_body_and_any_answer(notes: ModuleType, models: ModuleType) -> None:

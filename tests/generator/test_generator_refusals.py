@@ -56,6 +56,25 @@ TEXT = {"type": "string"}
 FREE = {"type": "object"}
 ODD_PARAMETER = f"{QUERY}/parameters/6"
 
+
+def body(value: Any) -> Edit:
+    return operation(
+        requestBody={"required": True, "content": {"application/json": {"schema": value}}}
+    )
+
+
+def both(*edits: Edit) -> Edit:
+    def edit(document: Document) -> None:
+        for each in edits:
+            each(document)
+
+    return edit
+
+
+SHORT = TEXT | {"maxLength": 3}
+BODY = f"{USERS}/requestBody/content/application~1json/schema"
+NESTED = {"type": "object", "properties": {"y": SHORT}}
+
 REFUSED = {
     "deepObject": (
         parameter(style="deepObject", explode=True, schema=FREE),
@@ -118,6 +137,53 @@ REFUSED = {
     "enum with one name twice": (
         member({"type": "string", "enum": ["a-b", "a_b"]}),
         ["`enum`", "name", f"{ODD}/properties/x/enum"],
+    ),
+    "bounds in a nullable oneOf of a body": (
+        body({"type": "object", "properties": {"x": {"oneOf": [SHORT, {"type": "null"}]}}}),
+        ["`maxLength`", f"{BODY}/properties/x/oneOf/0/maxLength", "list_users"],
+    ),
+    "bounds of the items in a body": (
+        both(
+            schema(SHORT),
+            body({"type": "object", "properties": {"x": {"type": "array", "items": ref("Odd")}}}),
+        ),
+        ["`maxLength`", f"{ODD}/maxLength", "operation list_users"],
+    ),
+    "bounds of a model in a body": (
+        both(schema(NESTED), body({"type": "object", "properties": {"x": ref("Odd")}})),
+        ["`maxLength`", f"{ODD}/properties/y/maxLength", "operation list_users"],
+    ),
+    "bounds of a body": (body(SHORT), ["`maxLength`", f"{BODY}/maxLength", "list_users"]),
+    "bounds in a free-form body": (
+        body(FREE | {"additionalProperties": {"type": "integer", "minimum": 1}}),
+        ["`minimum`", f"{BODY}/additionalProperties/minimum"],
+    ),
+    "bounds of a member given twice": (
+        body({"allOf": [{"type": "object", "properties": {"y": TEXT}}, NESTED]}),
+        ["`maxLength`", f"{BODY}/allOf/1/properties/y/maxLength"],
+    ),
+    "bounds in a recursive model of a body": (
+        both(
+            schema({"type": "object", "properties": {"next": ref("Odd"), "y": SHORT}}),
+            body({"type": "object", "properties": {"x": ref("Odd")}}),
+        ),
+        ["`maxLength`", f"{ODD}/properties/y/maxLength"],
+    ),
+    "bounds in JSON content": (
+        parameter(content={"application/json": {"schema": NESTED}}),
+        ["`maxLength`", f"{ODD_PARAMETER}/content/application~1json/schema/properties/y", '"odd"'],
+    ),
+    "bounds of several types": (
+        member({"type": ["string", "integer"], "minimum": 1}),
+        ["`minimum`", f"{ODD}/properties/x/minimum", "more than one type"],
+    ),
+    "length of a date": (
+        parameter(schema=SHORT | {"format": "date"}),
+        ["`maxLength`", "format: date", f"{ODD_PARAMETER}/schema/maxLength", '"odd"'],
+    ),
+    "bounds that no value can keep": (
+        parameter(schema={"type": "integer", "minimum": 10, "maximum": 1}),
+        ["`minimum` is greater than `maximum`", f"{ODD_PARAMETER}/schema/minimum", '"odd"'],
     ),
     "objects beside each other": (
         member({"oneOf": [ref("User"), ref("Record")]}),
@@ -290,6 +356,9 @@ FINE = {
         }
     ),
     "description beside $ref": member(ref("User") | {"description": "Somebody."}),
+    "bounds in an answer": lambda document: document["components"]["schemas"]["User"][
+        "properties"
+    ].update(odd={"type": "array", "items": SHORT}),
     "named string": schema(TEXT),
     "default style": parameter(schema=TEXT, style="form", explode=True),
 }
