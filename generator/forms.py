@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import bounds
-from .names import enum_name, function_name, is_name, module_name
+from .names import enum_name, function_name, is_kept, is_name, module_name
 from .spec import Place, Problem, Spec
 from .vocabulary import FORMATS, SCALARS, TYPES
 
@@ -52,7 +52,7 @@ def _tag(_: Spec, node: Node, place: Place) -> Iterator[Problem]:
         yield Problem("`name` is missing", place)
 
 
-def _operation(_: Spec, node: Node, place: Place) -> Iterator[Problem]:
+def _operation(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
     name = node.get("operationId")
     if name is None or not is_name(name):
         yield Problem("`operationId` must be there, and a name in Python", place)
@@ -60,8 +60,14 @@ def _operation(_: Spec, node: Node, place: Place) -> Iterator[Problem]:
         yield Problem("`tags` must name one tag", place)
     if node.get("x-kantos-status", "inferred") not in {"documented", "inferred"}:
         yield Problem("`x-kantos-status` is neither documented nor inferred", place)
-    if not node.get("responses"):
+    responses = node.get("responses", {})
+    if not responses:
         yield Problem("`responses` is missing", place)
+    # Beside a good answer the default is that of errors, and those have types of their own.
+    alone = not any(status.startswith("2") for status in responses)
+    if alone and "content" in spec.resolve(responses.get("default", {})):
+        said = "`content` of `default` is not supported unless a good answer is beside it"
+        yield Problem(said, place.at("responses").at("default"))
 
 
 def _parameter(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
@@ -128,8 +134,9 @@ def _schema(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
         yield Problem("`items` is missing beside `type: array`", place)
     if node.get("format", "email") not in FORMATS:
         yield Problem(f"`format: {node['format']}` is not supported", place.at("format"))
-    if isinstance(node.get("const"), dict | list):
-        yield Problem("`const` must be a plain value", place.at("const"))
+    const = node.get("const", "")
+    if isinstance(const, bool) or not isinstance(const, str | int):
+        yield Problem("`const` is supported for strings and whole numbers only", place.at("const"))
     yield from bounds.impossible(node, place)
     yield from _enum(node.get("enum", []), place.at("enum"))
     yield from _members(node, place)
@@ -155,6 +162,8 @@ def _enum(values: list[Any], place: Place) -> Iterator[Problem]:
         yield Problem("`enum` is supported for strings only", place)
     elif len({enum_name(value, index) for index, value in enumerate(values)}) < len(values):
         yield Problem("`enum` has values that would share a name in Python", place)
+    elif lost := [value for value in values if not is_kept(value)]:
+        yield Problem(f"`enum` has a value with a control character: {lost[0]!r}", place)
 
 
 def _members(node: Node, place: Place) -> Iterator[Problem]:

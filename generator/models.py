@@ -105,13 +105,13 @@ class _Definitions:
         name = text(prop.name)
         annotation, default = self.types.annotation(prop), ""
         if isinstance(prop, ConstProperty):
-            default = prop.value.python_code.as_unembedded_code()
+            default = repr(prop.value.raw_value)
         elif not prop.required and model.class_info.name in self.graph.request_only:
             annotation, default = f"{annotation} | UnsetType", "UNSET"
         elif not prop.required:
             annotation, default = optional(annotation), "None"
         if not_yet.intersection(self.types.classes(prop)):
-            annotation = f'"{annotation}"'
+            annotation = repr(annotation)
         schema = model.data.model_dump(mode="json", by_alias=True, exclude_none=True)
         raw = self.spec.member(schema, name)
         doc = docstring([remarks(raw, self.spec.resolve(raw))])

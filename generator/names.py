@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 
@@ -13,6 +14,7 @@ __all__ = [
     "class_name",
     "enum_name",
     "function_name",
+    "is_kept",
     "is_name",
     "literal",
     "module_name",
@@ -30,7 +32,8 @@ def text(value: UntrustedString | str | None) -> str:
 
 def literal(value: str) -> str:
     """A string as Python source."""
-    return f'"{strings.in_double_quote_literal(value)}"'
+    # The parser's own escaping leaves out line breaks and other control characters.
+    return repr(value)
 
 
 def is_name(value: str) -> bool:
@@ -57,6 +60,12 @@ def function_name(operation_id: str) -> str:
 def module_name(tag: str) -> str:
     """The name that the parser gives to the module of a tag."""
     return strings.PythonIdentifier(tag, "tag")
+
+
+def is_kept(value: str) -> bool:
+    """Whether the parser keeps every character of an enum's value."""
+    kept: str = json.loads(f'"{strings.in_double_quote_literal(value)}"')
+    return kept == value
 
 
 def enum_name(value: str, index: int) -> str:

@@ -11,6 +11,7 @@ from openapi_python_client import Project
 
 from .graph import COMMON, Graph
 from .models import ModelModule, model_modules
+from .names import literal
 from .operations import Module, Operation, modules
 from .parse import CONFIG, parse
 from .spec import Place, Problem, Spec, SpecError
@@ -61,6 +62,7 @@ class _Package(Project):
 
     def source(self, template: str, **values: object) -> str:
         """What a template makes of these values."""
+        self.env.filters["literal"] = literal
         return self.env.get_template(f"{template}.py.jinja").render(header=HEADER, **values)
 
 

@@ -96,7 +96,7 @@ class Types:
             case EnumProperty():
                 held = prop.class_info.name
             case ConstProperty():
-                held = f"Literal[{prop.value.python_code.as_unembedded_code()}]"
+                held = f"Literal[{prop.value.raw_value!r}]"
             case _:
                 held = _PLAIN[type(prop)]
         return held

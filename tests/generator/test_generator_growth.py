@@ -18,7 +18,7 @@ from generator.__main__ import main
 from kantos_async.transport.call import Call
 from kantos_async.transport.unions import dec_hook
 
-GROWN = """
+GROWN = r"""
 openapi: 3.1.0
 info: {title: Grown, version: "1"}
 tags:
@@ -38,6 +38,7 @@ paths:
           description: Conditions.
           content: {application/json: {schema: {type: object, additionalProperties: true}}}
         - {name: since, in: query, schema: {type: string, format: date}}
+        - {name: "a\"\\\n", in: query, schema: {type: string}}
         - {name: pinned, in: query, schema: {type: boolean}}
         - {name: weight, in: query, schema: {type: number, minimum: 0.5}}
         - {name: kind, in: query, schema: {$ref: "#/components/schemas/Kind"}}
@@ -107,14 +108,18 @@ components:
             kind: {oneOf: [{$ref: "#/components/schemas/Kind"}, {type: "null"}]}
             answers: {type: array, items: {$ref: "#/components/schemas/Note"}}
             mood: {type: string, enum: [up, down]}
-            by: {type: object, properties: {id: {type: string}}}
+            by: {$ref: "#/components/schemas/Author"}
             counts: {type: object, additionalProperties: {type: integer}}
             shape: {$ref: "#/components/schemas/Shape"}
+            sign: {type: string, enum: ['"', 'c\d']}
             score: {anyOf: [{type: integer}, {type: string}]}
     Stamped:
       type: object
       required: [at]
       properties: {at: {type: string, format: date-time}, day: {type: string, format: date}}
+    Author:
+      type: object
+      properties: {id: {type: string}, quote: {const: "q\"\\\n\u2028'"}}
     Draft:
       type: object
       required: [text]
@@ -203,6 +208,7 @@ async def test_every_parameter_is_sent(notes: ModuleType, models: ModuleType) ->
         deal_id="a/b",
         where={"x": {"$gte": 1}},
         since=date(2024, 1, 15),
+        a="A",
         pinned=False,
         weight=0.5,
         kind=models.Kind.CALL,
@@ -214,6 +220,7 @@ async def test_every_parameter_is_sent(notes: ModuleType, models: ModuleType) ->
     assert list(call.params) == [
         ("where", '{"x":{"$gte":1}}'),
         ("since", "2024-01-15"),
+        ('a"\\\n', "A"),
         ("pinned", "false"),
         ("weight", "0.5"),
         ("kind", "call"),
@@ -309,6 +316,15 @@ def test_answers_decode(models: ModuleType) -> None:
     assert circle == models.Circle(radius=2.0)
     assert star == models.UnknownShape({"kind": "star"})
     assert star.kind == "star"
+
+
+def test_literals_are_what_the_document_says(models: ModuleType) -> None:
+    quote = "q\"\\\n\u2028'"
+    assert models.Author().quote == quote
+    assert {member.value for member in models.NoteSign} == {'"', "c\\d"}
+    assert msgspec.convert({"quote": quote}, models.Author).quote == quote
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"quote": quote[1:]}, models.Author)
 
 
 def test_docstrings_say_what_the_document_says(notes: ModuleType) -> None:

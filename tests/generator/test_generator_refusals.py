@@ -134,6 +134,16 @@ REFUSED = {
     "array of nothing": (member({"type": "array"}), ["`items`", f"{ODD}/properties/x"]),
     "numbers in an enum": (member({"type": "integer", "enum": [1, 2]}), ["`enum`"]),
     "enum with null": (member({"type": ["string", "null"], "enum": ["a", None]}), ["`enum`"]),
+    "line break in an enum": (
+        member({"type": "string", "enum": ["a\nb"]}),
+        ["`enum`", r"'a\nb'", f"{ODD}/properties/x/enum", '"x" of schema Odd'],
+    ),
+    "const of a fraction": (
+        member({"const": 1.5}),
+        ["`const`", f"{ODD}/properties/x/const", '"x" of schema Odd'],
+    ),
+    "const of a truth": (member({"const": True}), ["`const`", f"{ODD}/properties/x/const"]),
+    "const of null": (member({"const": None}), ["`const`", f"{ODD}/properties/x/const"]),
     "enum with one name twice": (
         member({"type": "string", "enum": ["a-b", "a_b"]}),
         ["`enum`", "name", f"{ODD}/properties/x/enum"],
@@ -276,6 +286,17 @@ REFUSED = {
             responses={"200": {"description": "x", "content": {"text/xml": {"schema": TEXT}}}}
         ),
         ["content", "text/xml", f"{USERS}/responses/200/content"],
+    ),
+    "default answer alone": (
+        operation(
+            responses={
+                "default": {
+                    "description": "x",
+                    "content": {"application/json": {"schema": TEXT}},
+                }
+            }
+        ),
+        ["`content` of `default`", f"{USERS}/responses/default", "operation list_users"],
     ),
     "two good answers": (
         operation(
