@@ -121,21 +121,31 @@ def load(path: Path) -> Spec:
     """Read a document.
 
     Raises:
-        SpecError: it is missing, no YAML, or no mapping.
+        SpecError: it is missing, no YAML, or no mapping; an alias stands inside its own anchor, or
+            a mapping has a key twice.
     """
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise SpecError([Problem(f"cannot be read: {error}", Place(str(path)))]) from error
     if not isinstance(raw, dict):
         raise SpecError([Problem("is no mapping", Place(str(path)))])
-    return Spec(_with_text_keys(raw))
+    return Spec(_with_text_keys(raw, Place(), ()))
 
 
-def _with_text_keys(node: Any) -> Any:
+def _with_text_keys(node: Any, place: Place, above: tuple[int, ...]) -> Any:
     # YAML reads an unquoted status such as 200 as a number.
-    if isinstance(node, dict):
-        return {str(key): _with_text_keys(value) for key, value in node.items()}
+    if not isinstance(node, dict | list):
+        return node
+    if id(node) in above:
+        raise SpecError([Problem("a YAML alias stands inside its own anchor", place)])
+    inner = (*above, id(node))
     if isinstance(node, list):
-        return [_with_text_keys(item) for item in node]
-    return node
+        return [_with_text_keys(item, place.at(i), inner) for i, item in enumerate(node)]
+    keys = [str(key) for key in node]
+    if twice := [key for index, key in enumerate(keys) if key in keys[:index]]:
+        raise SpecError([Problem(f"the key `{twice[0]}` stands here twice", place)])
+    return {
+        key: _with_text_keys(value, place.at(key), inner)
+        for key, value in zip(keys, node.values(), strict=True)
+    }

@@ -82,7 +82,15 @@ def test_a_document_that_cannot_be_used(tmp_path: Path) -> None:
     assert not output.exists()
 
 
-@pytest.mark.parametrize("content", [None, "a: [", "- a\n"], ids=["missing", "no YAML", "a list"])
+UNUSABLE = {
+    "missing": None,
+    "no YAML": "a: [",
+    "no date": "a: 2024-13-45\n",
+    "a list": "- a\n",
+}
+
+
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_a_file_that_is_no_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
 ) -> None:
@@ -91,6 +99,23 @@ def test_a_file_that_is_no_document(
         spec.write_text(content, encoding="utf-8")
     assert main(["--spec", str(spec), "--output", str(tmp_path / "api")]) == 2
     assert str(spec) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("paths: &p\n  /x: [*p]\n", "#/paths/~1x/0 (the document): a YAML alias"),
+        ("paths:\n  200: a\n  '200': b\n", "#/paths (the document): the key `200`"),
+    ],
+    ids=["alias", "key"],
+)
+def test_a_document_that_reads_as_yaml_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(content, encoding="utf-8")
+    assert main(["--spec", str(spec), "--output", str(tmp_path / "api")]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_errors_bear_the_names_of_the_package() -> None:
