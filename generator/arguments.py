@@ -51,14 +51,16 @@ class Argument:
 class Arguments:
     """Makes arguments out of what the parser found and what the document says."""
 
-    def __init__(self, spec: Spec, types: Types) -> None:
+    def __init__(self, spec: Spec, types: Types, function: str) -> None:
         self.spec = spec
         self.types = types
+        # The method calls the function, and both name models.
+        self.taken = {function, *types.models, *types.enums}
 
     def of_parameter(self, prop: PropertyProtocol, raw: Mapping[str, Any]) -> Argument:
         """The argument for a parameter; left out of the request when it is None."""
         wire = text(prop.name)
-        name = argument_name(wire)
+        name = argument_name(wire, self.taken)
         if "content" in raw:
             schema = raw["content"]["application/json"]["schema"]
             sent = f"json_param({name})"
@@ -110,7 +112,7 @@ class Arguments:
     def of_member(self, prop: PropertyProtocol, raw: Mapping[str, Any]) -> Argument:
         """The argument for a member of the body; absent when it is `UNSET`."""
         wire = text(prop.name)
-        name = argument_name(wire)
+        name = argument_name(wire, self.taken)
         annotation = self.types.argument(prop)
         schema = self.spec.resolve(raw)
         argument = Argument(

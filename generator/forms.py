@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import bounds
-from .names import enum_name, function_name, is_kept, is_name, module_name
+from .names import enum_name, function_name, is_kept, is_member, is_name, module_name
 from .spec import Place, Problem, Spec
 from .vocabulary import FORMATS, SCALARS, TYPES
 
@@ -179,7 +179,7 @@ def _members(node: Node, place: Place) -> Iterator[Problem]:
     if additional is True or _is_body(place):
         return
     for name in properties:
-        if not is_name(name):
+        if not is_member(name):
             said = f"`{name}` cannot be a member in Python; make the object free-form"
             yield Problem(said, place.at("properties").at(name))
 
@@ -193,7 +193,7 @@ def _combination(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
     for keyword in used[1:]:
         yield Problem(f"`{keyword}` beside `{used[0]}` is not supported", place.at(keyword))
     if "discriminator" in node:
-        yield from _discriminator(node, place)
+        yield from _discriminator(spec, node, place)
     elif used and used[0] in {"oneOf", "anyOf"}:
         if "type" in node:
             yield Problem(f"`type` beside `{used[0]}` is not supported", place.at("type"))
@@ -208,14 +208,27 @@ def _combination(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
             yield Problem(said, place.at("allOf").at(index).at(keyword))
 
 
-def _discriminator(node: Node, place: Place) -> Iterator[Problem]:
+def _discriminator(spec: Spec, node: Node, place: Place) -> Iterator[Problem]:
     inner = place.at("discriminator")
     if place.pointer.rpartition("/")[0] != "#/components/schemas":
         yield Problem("`discriminator` is supported in component schemas only", inner)
-    mapped = node["discriminator"].get("mapping", {}).values()
+    mapping = node["discriminator"].get("mapping", {})
+    name = node["discriminator"].get("propertyName")
     options = [option.get("$ref") for option in node.get("oneOf", [])]
-    if "propertyName" not in node["discriminator"] or not options or set(options) != set(mapped):
+    if name is None or not options or set(options) != set(mapping.values()):
         yield Problem("`discriminator` needs a `mapping` to each of `oneOf`", inner)
+        return
+    if not is_member(name) or name == "raw":  # the member in which an unknown object is kept
+        said = f"`propertyName: {name}` cannot be a member in Python"
+        yield Problem(said, inner.at("propertyName"))
+    for value, ref in mapping.items():
+        member = spec.resolve(spec.member({"$ref": ref}, name))
+        if not member:  # sent back, it would be without what tells it apart
+            said = f"`mapping` of `{value}` leads to a schema without a member `{name}`"
+            yield Problem(said, inner.at("mapping").at(value))
+        elif value not in member.get("enum", [member.get("const", value)]):
+            said = f"`mapping` of `{value}` leads to a schema whose `{name}` has another value"
+            yield Problem(said, inner.at("mapping").at(value))
 
 
 def _kinds(spec: Spec, option: Node, above: tuple[Node, ...] = ()) -> Iterator[str]:

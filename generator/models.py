@@ -11,8 +11,8 @@ from openapi_python_client.parser.properties.protocol import PropertyProtocol
 
 from .docs import INFERRED, docstring, remarks
 from .graph import COMMON, Graph, TaggedUnion
-from .names import text
-from .spec import Spec
+from .names import text, unhidden
+from .spec import Place, Problem, Spec, SpecError
 from .types import Types, optional
 
 __all__ = ["ModelModule", "model_modules"]
@@ -64,7 +64,11 @@ class ModelModule:
 
 
 def model_modules(spec: Spec, types: Types, graph: Graph) -> list[ModelModule]:
-    """All models: a module a tag, so that a program loads only those that it uses."""
+    """All models: a module a tag, so that a program loads only those that it uses.
+
+    Raises:
+        SpecError: a member hides what the annotation of another, or its own, names.
+    """
     define = _Definitions(spec, types, graph)
     return [
         ModelModule(
@@ -93,15 +97,19 @@ class _Definitions:
             values = {key: f'"{value}"' for key, value in enum.values.items()}
             return Class(name, "enum", doc, values=values)
         model = self.types.models[name]
+        members = self.types.members_of(model)
+        names = {text(prop.name) for prop in members}
         return Class(
             name,
             "model",
             docstring([text(model.description), inferred]),
             self.graph.bases(name),
-            [self.member(model, prop, not_yet) for prop in self.types.members_of(model)],
+            [self.member(model, prop, not_yet, names) for prop in members],
         )
 
-    def member(self, model: ModelProperty, prop: PropertyProtocol, not_yet: set[str]) -> Member:
+    def member(
+        self, model: ModelProperty, prop: PropertyProtocol, not_yet: set[str], names: set[str]
+    ) -> Member:
         name = text(prop.name)
         annotation, default = self.types.annotation(prop), ""
         if isinstance(prop, ConstProperty):
@@ -110,6 +118,12 @@ class _Definitions:
             annotation, default = f"{annotation} | UnsetType", "UNSET"
         elif not prop.required:
             annotation, default = optional(annotation), "None"
+        annotation, hidden = unhidden(annotation, names)
+        if hidden:
+            cls = model.class_info.name
+            place = Place("#/components/schemas").at(self.types.components.get(cls, cls))
+            said = f"`{hidden[0]}` cannot be a member: it hides a type that `{name}` has"
+            raise SpecError([Problem(said, place.named(f"schema {cls}"))])
         if not_yet.intersection(self.types.classes(prop)):
             annotation = repr(annotation)
         schema = model.data.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import keyword
 import re
+from collections.abc import Container
 
 from openapi_python_client import strings
 from openapi_python_client.schema.untrusted_string import UntrustedString
 
 __all__ = [
+    "IMPORTED",
+    "TYPES",
     "argument_name",
     "class_name",
     "enum_name",
     "function_name",
     "is_kept",
+    "is_member",
     "is_name",
     "literal",
     "module_name",
     "text",
+    "unhidden",
 ]
 
+#: Types of Python that annotations name and members may be called like.
+TYPES = {"bool", "date", "datetime", "dict", "float", "int", "list", "str"}
+
+#: Names that generated modules import.
+IMPORTED = {
+    *("Any", "Call", "List", "Literal", "Mapping", "NoneType", "OpenEnum", "Sender", "Sequence"),
+    *("TaggedUnion", "UNSET", "UUID", "UnknownMember", "UnsetType", "attrs", "date", "datetime"),
+    *("json_body", "json_param", "segment"),
+}
+
 # Names that the bodies of generated functions use themselves.
-_TAKEN = {"self", "session", "params", "str", "segment", "json_param", "json_body"}
+_TAKEN = {*IMPORTED, *TYPES, "ValueError", "len", "object", "params", "self", "session"}
 
 
 def text(value: UntrustedString | str | None) -> str:
@@ -41,10 +57,32 @@ def is_name(value: str) -> bool:
     return value.isidentifier() and not keyword.iskeyword(value)
 
 
-def argument_name(wire: str) -> str:
-    """The name of the argument for a parameter; the same wherever Python allows it."""
+def argument_name(wire: str, taken: Container[str] = ()) -> str:
+    """The name of the argument for a parameter; the same wherever Python allows it.
+
+    `taken` are the names that the function uses beyond those that all do.
+    """
     name = re.sub(r"\W+", "_", wire).strip("_") or "_"
-    return name if is_name(name) and name not in _TAKEN else f"{name}_"
+    free = is_name(name) and name not in _TAKEN and name not in taken
+    return name if free else f"{name}_"
+
+
+def is_member(value: str) -> bool:
+    """Whether a word may be the name of a member or method: no private one, no `self`."""
+    return is_name(value) and not value.startswith("_") and value != "self"
+
+
+def unhidden(annotation: str, members: Container[str]) -> tuple[str, list[str]]:
+    """An annotation in a class that has these members, and the names in it that they still hide.
+
+    Types of Python that a member is called like go by another name there.
+    """
+    tree = ast.parse(annotation, mode="eval")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    for name in names:
+        if name.id in members and name.id in TYPES:
+            name.id += "_"
+    return ast.unparse(tree), [name.id for name in names if name.id in members]
 
 
 def class_name(component: str) -> str:

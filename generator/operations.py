@@ -15,7 +15,7 @@ from openapi_python_client.parser.properties.protocol import PropertyProtocol
 
 from .arguments import Argument, Arguments
 from .docs import docstring
-from .names import function_name, is_name, literal, module_name, text
+from .names import function_name, is_member, literal, module_name, text
 from .spec import Place, Problem, Spec, SpecError
 from .types import Types
 
@@ -141,8 +141,8 @@ class _Builder:
         arguments, body = self.arguments()
         answer = self.answer()
         method = self.raw.get("x-kantos-method", self.endpoint.name)
-        if not is_name(method):
-            self.refuse(f"`x-kantos-method: {method}` is no Python name")
+        if not is_member(method):
+            self.refuse(f"`x-kantos-method: {method}` cannot be a method in Python")
         return Operation(
             name=self.endpoint.name,
             method=method,
@@ -161,7 +161,7 @@ class _Builder:
         raise SpecError([Problem(what, place.named(f"operation {self.raw['operationId']}"))])
 
     def arguments(self) -> tuple[list[Argument], str]:
-        make = Arguments(self.spec, self.types)
+        make = Arguments(self.spec, self.types, self.endpoint.name)
         raw = self.spec.parameters(self.path, self.method)
         found = {"path": self.endpoint.path_parameters, "query": self.endpoint.query_parameters}
         arguments = [

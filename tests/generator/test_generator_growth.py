@@ -90,8 +90,35 @@ paths:
         "200":
           description: Anything.
           content: {application/json: {schema: {}}}
+  /crm/days/{find_day}:
+    get:
+      operationId: find_day
+      tags: [deal notes]
+      parameters:
+        - {name: find_day, in: path, required: true, schema: {type: string, minLength: 1}}
+        - {name: len, in: query, schema: {type: string, minLength: 1}}
+        - {name: Call, in: query, schema: {type: string}}
+        - {name: Day, in: query, schema: {type: integer}}
+        - {name: ValueError, in: query, schema: {type: integer, minimum: 1}}
+        - {name: list, in: query, schema: {type: string}}
+      responses:
+        "200":
+          description: Days.
+          content:
+            application/json:
+              schema: {type: array, items: {$ref: "#/components/schemas/Day"}}
 components:
   schemas:
+    Day:
+      type: object
+      required: [str]
+      properties:
+        str: {type: string}
+        date: {type: string, format: date}
+        until: {type: [string, "null"], format: date}
+        int: {type: string, enum: [date, int]}
+        next: {$ref: "#/components/schemas/Day"}
+        counts: {type: object, additionalProperties: {type: integer}}
     Kind: {type: string, enum: [call, mail]}
     NoteList:
       type: object
@@ -316,6 +343,30 @@ def test_answers_decode(models: ModuleType) -> None:
     assert circle == models.Circle(radius=2.0)
     assert star == models.UnknownShape({"kind": "star"})
     assert star.kind == "star"
+
+
+async def test_parameters_called_like_what_the_function_uses(
+    notes: ModuleType, models: ModuleType
+) -> None:
+    recorder = Recorder()
+    arguments: dict[str, Any] = {"len_": "l", "Call_": "c", "Day_": 1, "ValueError_": 2}
+    await notes.DealNotes(recorder).find_day("d", **arguments, list_="x")
+    (call,) = recorder.calls
+    assert (call.path, call.result) == ("/crm/days/d", list[models.Day])
+    sent = [("len", "l"), ("Call", "c"), ("Day", "1"), ("ValueError", "2"), ("list", "x")]
+    assert list(call.params) == sent
+    with pytest.raises(ValueError, match="len_ must be at least 1 characters"):
+        await notes.find_day(recorder, find_day_="d", len_="")
+
+
+def test_members_called_like_types(models: ModuleType) -> None:
+    body = b"""{"str": "s", "date": "2024-01-15", "until": null, "int": "date",
+        "next": {"str": "t"}, "counts": {"a": 1}}"""
+    day = msgspec.json.decode(body, type=models.Day, dec_hook=dec_hook)
+    assert (day.str, day.date, day.until, day.int) == ("s", date(2024, 1, 15), None, "date")
+    assert (day.next, day.counts) == (models.Day(str="t"), {"a": 1})
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"str": "s", "date": "today"}, models.Day)
 
 
 def test_literals_are_what_the_document_says(models: ModuleType) -> None:

@@ -208,6 +208,36 @@ REFUSED = {
         schema({"oneOf": [ref("User")], "discriminator": {"propertyName": "role"}}),
         ["discriminator", "mapping", f"{ODD}/discriminator"],
     ),
+    "discriminator against a const": (
+        both(
+            schema({"type": "object", "properties": {"k": {"const": "one"}}}, "One"),
+            schema(
+                {
+                    "oneOf": [ref("One")],
+                    "discriminator": {"propertyName": "k", "mapping": {"two": ref("One")["$ref"]}},
+                }
+            ),
+        ),
+        ["`mapping` of `two`", f"{ODD}/discriminator/mapping/two", "schema Odd"],
+    ),
+    "discriminator without its member": (
+        schema(
+            {
+                "oneOf": [ref("User")],
+                "discriminator": {"propertyName": "k", "mapping": {"x": ref("User")["$ref"]}},
+            }
+        ),
+        ["`mapping` of `x`", "`k`", f"{ODD}/discriminator/mapping/x"],
+    ),
+    "discriminator that is no name": (
+        schema(
+            {
+                "oneOf": [ref("User")],
+                "discriminator": {"propertyName": "a-b", "mapping": {"x": ref("User")["$ref"]}},
+            }
+        ),
+        ["`propertyName: a-b`", f"{ODD}/discriminator/propertyName"],
+    ),
     "discriminator inside": (
         member(
             {
@@ -231,6 +261,18 @@ REFUSED = {
     "a keyword as a member": (
         schema({"type": "object", "properties": {"if": TEXT}}),
         ["`if`", f"{ODD}/properties/if", "schema Odd"],
+    ),
+    "a member called self": (
+        schema({"type": "object", "properties": {"self": TEXT}}),
+        ["`self`", f"{ODD}/properties/self", "schema Odd"],
+    ),
+    "a private member": (
+        schema({"type": "object", "properties": {"__class__": TEXT}}),
+        ["`__class__`", f"{ODD}/properties/__class__", "schema Odd"],
+    ),
+    "a member that hides a type": (
+        schema({"type": "object", "properties": {"UUID": TEXT, "x": TEXT | {"format": "uuid"}}}),
+        ["`UUID`", ODD, "schema Odd", "`x`"],
     ),
     "required without a property": (
         schema({"type": "object", "properties": {"x": TEXT}, "required": ["y"]}),
@@ -274,6 +316,18 @@ REFUSED = {
     ),
     "two tags": (operation(tags=["users", "objects"]), ["tags", USERS, "list_users"]),
     "method twice": (operation(**{"x-kantos-method": "get"}), ["method `get`", "users"]),
+    "method that is private": (
+        operation(**{"x-kantos-method": "_session"}),
+        ["x-kantos-method: _session", USERS, "list_users"],
+    ),
+    "method of Python's own": (
+        operation(**{"x-kantos-method": "__init__"}),
+        ["x-kantos-method: __init__", USERS, "list_users"],
+    ),
+    "method that hides a type": (
+        operation(**{"x-kantos-method": "str"}),
+        ["method `str`", "tag users"],
+    ),
     "misspelt extension": (
         operation(**{"x-kantos-methd": "all"}),
         ["x-kantos-methd", USERS, "list_users"],
