@@ -35,22 +35,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check(files: dict[str, str], output: Path, pattern: str = "*.py") -> int:
     """Print how the folder's generated files differ from what they should be; 1 if they do."""
+    wanted = {name: source.encode() for name, source in files.items()}
     present = {
-        path.relative_to(output).as_posix(): path.read_text(encoding="utf-8")
-        for path in output.rglob(pattern)
+        path.relative_to(output).as_posix(): path.read_bytes() for path in output.rglob(pattern)
     }
-    difference = [
-        line
-        for name in sorted(files.keys() | present.keys())
-        for line in difflib.unified_diff(
-            present.get(name, "").splitlines(keepends=True),
-            files.get(name, "").splitlines(keepends=True),
+    # Bytes, not lines: a file too many may be empty, and other line ends are a difference.
+    different = [
+        name
+        for name in sorted(wanted.keys() | present.keys())
+        if wanted.get(name) != present.get(name)
+    ]
+    for name in different:
+        lines = difflib.unified_diff(
+            _lines(present.get(name)),
+            _lines(wanted.get(name)),
             f"{output.name}/{name} (committed)",
             f"{output.name}/{name} (generated)",
         )
-    ]
-    sys.stdout.writelines(difference)
-    return 1 if difference else 0
+        said = "differs in its bytes" if name in wanted else "is not generated"
+        sys.stdout.write("".join(lines) or f"{output.name}/{name} {said}\n")
+    return 1 if different else 0
+
+
+def _lines(source: bytes | None) -> list[str]:
+    """Lines to be shown: what is no text, and the other ends of lines, as escapes."""
+    text = (source or b"").decode("utf-8", "backslashreplace").replace("\r", "\\r")
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def write(files: dict[str, str], output: Path, pattern: str = "*.py") -> int:

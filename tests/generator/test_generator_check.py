@@ -68,6 +68,32 @@ def test_a_file_too_many_or_too_few(
     assert main(["--check", "--output", str(copied)]) == 0
 
 
+def test_an_empty_file_too_many(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied / "stale.py").touch()
+    assert main(["--check", "--output", str(copied)]) == 1
+    assert capsys.readouterr().out == "api/stale.py is not generated\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        (b"\n", b"\r\n", '-"""The people of the account.\\r\n'),
+        (b'"""\n', b'"""\r\n', "\\r\n"),
+        (b"users", b"\xff", "\\xff"),
+    ],
+    ids=["all line ends", "some line ends", "no text"],
+)
+def test_other_bytes(
+    copied: Path, capsys: pytest.CaptureFixture[str], old: bytes, new: bytes, shown: str
+) -> None:
+    users = copied / "users.py"
+    users.write_bytes(users.read_bytes().replace(old, new))
+    assert main(["--check", "--output", str(copied)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("--- api/users.py (committed)\n+++ api/users.py (generated)\n")
+    assert shown in out
+
+
 def test_a_document_that_cannot_be_used(tmp_path: Path) -> None:
     spec = tmp_path / "bad.yaml"
     good = (ROOT / "openapi" / "kantos.yaml").read_text(encoding="utf-8")
