@@ -18,159 +18,7 @@ from generator.__main__ import main
 from kantos_async.transport.call import Call
 from kantos_async.transport.unions import dec_hook
 
-GROWN = r"""
-openapi: 3.1.0
-info: {title: Grown, version: "1"}
-tags:
-  - {name: deal notes, description: Notes on deals.}
-paths:
-  /crm/{deal-id}/notes:
-    get:
-      operationId: find_notes
-      tags: [deal notes]
-      summary: Notes that match.
-      x-kantos-method: list
-      parameters:
-        - {name: deal-id, in: path, required: true, schema: {type: string}}
-        - name: where
-          in: query
-          required: true
-          description: Conditions.
-          content: {application/json: {schema: {type: object, additionalProperties: true}}}
-        - {name: since, in: query, schema: {type: string, format: date}}
-        - {name: "a\"\\\n", in: query, schema: {type: string}}
-        - {name: pinned, in: query, schema: {type: boolean}}
-        - {name: weight, in: query, schema: {type: number, minimum: 0.5}}
-        - {name: kind, in: query, schema: {$ref: "#/components/schemas/Kind"}}
-        - {name: from, in: query, schema: {type: string, minLength: 1, maxLength: 3}}
-        - name: shape
-          in: query
-          deprecated: true
-          schema: {type: string, enum: [short, long], default: short}
-      responses:
-        "200":
-          description: The notes.
-          content:
-            application/json: {schema: {$ref: "#/components/schemas/NoteList"}}
-        "418": {description: A teapot.}
-    post:
-      operationId: add_note
-      tags: [deal notes]
-      parameters:
-        - {name: deal-id, in: path, required: true, schema: {type: string}}
-      requestBody:
-        required: true
-        content:
-          application/json:
-            schema:
-              type: object
-              required: [body, class]
-              properties:
-                body: {type: [string, "null"]}
-                class: {type: string, enum: [a, b]}
-                size: {type: integer, minimum: 1}
-                rank: {type: [integer, "null"], minimum: 1}
-                code: {type: [string, "null"], maxLength: 3}
-                shape: {$ref: "#/components/schemas/Shape"}
-                parts: {type: array, items: {$ref: "#/components/schemas/Draft"}}
-      responses:
-        "201":
-          description: The note.
-          content:
-            application/json: {schema: {$ref: "#/components/schemas/Note"}}
-  /crm/notes/import:
-    put:
-      operationId: import_notes
-      tags: [deal notes]
-      requestBody:
-        required: true
-        content:
-          application/json: {schema: {type: array, items: {$ref: "#/components/schemas/Note"}}}
-      responses:
-        "200":
-          description: Anything.
-          content: {application/json: {schema: {}}}
-  /crm/days/{find_day}:
-    get:
-      operationId: find_day
-      tags: [deal notes]
-      parameters:
-        - {name: find_day, in: path, required: true, schema: {type: string, minLength: 1}}
-        - {name: len, in: query, schema: {type: string, minLength: 1}}
-        - {name: Call, in: query, schema: {type: string}}
-        - {name: Day, in: query, schema: {type: integer}}
-        - {name: ValueError, in: query, schema: {type: integer, minimum: 1}}
-        - {name: list, in: query, schema: {type: string}}
-      responses:
-        "200":
-          description: Days.
-          content:
-            application/json:
-              schema: {type: array, items: {$ref: "#/components/schemas/Day"}}
-components:
-  schemas:
-    Day:
-      type: object
-      required: [str]
-      properties:
-        str: {type: string}
-        date: {type: string, format: date}
-        until: {type: [string, "null"], format: date}
-        int: {type: string, enum: [date, int]}
-        next: {$ref: "#/components/schemas/Day"}
-        counts: {type: object, additionalProperties: {type: integer}}
-    Kind: {type: string, enum: [call, mail]}
-    NoteList:
-      type: object
-      required: [data]
-      properties:
-        data: {type: array, items: {$ref: "#/components/schemas/Note"}}
-    Note:
-      allOf:
-        - {$ref: "#/components/schemas/Stamped"}
-        - type: object
-          required: [body]
-          properties:
-            body: {type: [string, "null"], description: What it says.}
-            kind: {oneOf: [{$ref: "#/components/schemas/Kind"}, {type: "null"}]}
-            answers: {type: array, items: {$ref: "#/components/schemas/Note"}}
-            mood: {type: string, enum: [up, down]}
-            by: {$ref: "#/components/schemas/Author"}
-            counts: {type: object, additionalProperties: {type: integer}}
-            shape: {$ref: "#/components/schemas/Shape"}
-            sign: {type: string, enum: ['"', 'c\d']}
-            score: {anyOf: [{type: integer}, {type: string}]}
-    Stamped:
-      type: object
-      required: [at]
-      properties: {at: {type: string, format: date-time}, day: {type: string, format: date}}
-    Author:
-      type: object
-      properties: {id: {type: string}, quote: {const: "q\"\\\n\u2028'"}}
-    Draft:
-      type: object
-      required: [text]
-      properties:
-        text: {type: string}
-        note: {type: [string, "null"]}
-    Shape:
-      oneOf: [{$ref: "#/components/schemas/Circle"}, {$ref: "#/components/schemas/Group"}]
-      discriminator:
-        propertyName: kind
-        mapping:
-          circle: "#/components/schemas/Circle"
-          group: "#/components/schemas/Group"
-    Circle:
-      type: object
-      required: [kind, radius]
-      properties: {kind: {const: circle}, radius: {type: number}, label: {type: string}}
-    Group:
-      type: object
-      required: [kind, shapes]
-      properties:
-        kind: {const: group}
-        shapes: {type: array, items: {$ref: "#/components/schemas/Shape"}}
-"""
+GROWN = Path(__file__).with_name("grown.yaml")
 
 
 class Recorder:
@@ -192,8 +40,6 @@ class Recorder:
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("grown")
-    spec = root / "grown.yaml"
-    spec.write_text(GROWN, encoding="utf-8")
     package = root / "grown_client"
     (package / "transport").mkdir(parents=True)
     for name in ("__init__", "transport/__init__"):
@@ -201,7 +47,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("call", "unions"):
         source = f"from kantos_async.transport.{name} import *\n"
         (package / "transport" / f"{name}.py").write_text(source, encoding="utf-8")
-    assert main(["--spec", str(spec), "--output", str(package / "api")]) == 0
+    assert main(["--spec", str(GROWN), "--output", str(package / "api")]) == 0
     sys.path.insert(0, str(root))
     yield package / "api"
     sys.path.remove(str(root))
