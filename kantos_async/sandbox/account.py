@@ -71,7 +71,7 @@ class Account:
         with self._lock:
             self.faults.clear()
             self.runs.clear()
-            self.outbox.parcels.clear()
+            self.outbox.clear()
             self.store.reset()
             self._lag = 0.0
 
@@ -146,10 +146,13 @@ class Account:
         with self._lock:
             self.records.remove(record_id, self._settle())
 
-    def due_parcels(self) -> list[Parcel]:
-        """The webhooks whose moment has come; each is to be carried and then settled."""
+    def due_parcels(self, limit: int | None = None) -> list[Parcel]:
+        """At most `limit` of the webhooks whose moment has come; the others wait.
+
+        Each is to be carried and then settled.
+        """
         with self._lock:
-            return self.outbox.due(self._settle())
+            return self.outbox.due(self._settle(), limit)
 
     def settle_parcel(self, parcel: Parcel, status: int) -> None:
         """Note how carrying a webhook ended; `status` is 0 without an answer."""

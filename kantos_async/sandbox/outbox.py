@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import hmac
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -35,20 +36,42 @@ class Outbox:
 
     def __init__(self) -> None:
         self.parcels: list[Parcel] = []
+        #: Whoever waits, by the moment: a look at thousands of parcels must cost next to nothing.
+        self._waiting: list[tuple[float, int, Parcel]] = []
+        self._count = 0
+        self._sending: set[str] = set()
 
     def add(self, parcel: Parcel) -> None:
         """Post a parcel, due at once."""
         self.parcels.append(parcel)
+        self._wait(parcel)
 
-    def due(self, now: float) -> list[Parcel]:
-        """The parcels whose moment has come; they count as being sent."""
-        ready = [p for p in self.parcels if p.state == "waiting" and p.due <= now]
+    def _wait(self, parcel: Parcel) -> None:
+        self._count += 1
+        heapq.heappush(self._waiting, (parcel.due, self._count, parcel))
+
+    def due(self, now: float, limit: int | None = None) -> list[Parcel]:
+        """At most `limit` of the parcels whose moment has come; they count as being sent."""
+        ready: list[Parcel] = []
+        while (
+            self._waiting and self._waiting[0][0] <= now and (limit is None or len(ready) < limit)
+        ):
+            ready.append(heapq.heappop(self._waiting)[2])
         for parcel in ready:
             parcel.state = "sending"
+            self._sending.add(parcel.id)
         return ready
+
+    def clear(self) -> None:
+        """Forget every parcel; one on its way arrives and is not sent again."""
+        self.parcels.clear()
+        self._waiting.clear()
+        self._sending.clear()
 
     def settle(self, parcel: Parcel, status: int, now: float) -> None:
         """Note how an attempt ended; `status` is 0 without an answer."""
+        known = parcel.id in self._sending
+        self._sending.discard(parcel.id)
         parcel.attempts.append((now, status))
         if 200 <= status < 300:
             parcel.state = "delivered"
@@ -57,6 +80,8 @@ class Outbox:
         else:
             parcel.state = "waiting"
             parcel.due = now + RETRIES[len(parcel.attempts) - 1]
+            if known:
+                self._wait(parcel)
 
 
 def sign(event: Mapping[str, Any], secret: str) -> bytes:

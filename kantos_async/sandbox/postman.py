@@ -17,6 +17,9 @@ __all__ = ["deliver"]
 _TICK = 0.02
 #: Seconds that a receiver has to answer, as documented.
 _PATIENCE = 30.0
+#: How many webhooks are on their way at once: it is the server's own loop that carries them, and
+#: hundreds that connect at the same time leave it no turn for anybody else.
+_MOST = 20
 
 
 async def deliver(core: Core) -> None:
@@ -28,7 +31,7 @@ async def deliver(core: Core) -> None:
     client: httpx.AsyncClient | None = None
     try:
         while True:
-            for parcel in core.due_parcels():
+            for parcel in core.due_parcels(_MOST - len(carriers)):
                 client = client or _client()
                 task = asyncio.create_task(_carry(core, client, parcel))
                 carriers.add(task)
@@ -49,9 +52,11 @@ def _client() -> httpx.AsyncClient:
 
 async def _carry(core: Core, client: httpx.AsyncClient, parcel: Parcel) -> None:
     try:
-        answer = await client.request(
-            parcel.method, parcel.url, content=parcel.body, headers=parcel.headers
-        )
+        # Over all: httpx's own timeout is for each read, and a trickle never ends.
+        async with asyncio.timeout(_PATIENCE):
+            answer = await client.request(
+                parcel.method, parcel.url, content=parcel.body, headers=parcel.headers
+            )
     except Exception:  # Whatever is wrong with a URL or a receiver, it is no answer.
         core.settle_parcel(parcel, 0)
     else:
