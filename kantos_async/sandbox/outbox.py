@@ -53,9 +53,7 @@ class Outbox:
     def due(self, now: float, limit: int | None = None) -> list[Parcel]:
         """At most `limit` of the parcels whose moment has come; they count as being sent."""
         ready: list[Parcel] = []
-        while (
-            self._waiting and self._waiting[0][0] <= now and (limit is None or len(ready) < limit)
-        ):
+        while self._waiting and self._waiting[0][0] <= now and len(ready) != limit:
             ready.append(heapq.heappop(self._waiting)[2])
         for parcel in ready:
             parcel.state = "sending"

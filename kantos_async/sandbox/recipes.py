@@ -89,9 +89,25 @@ class _WebhookConfig(Struct, omit_defaults=True):
     body: Any = UNSET
 
 
+#: Seconds in the units of a wait; what is none of them counts in seconds.
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+#: Days of the longest wait.
+_LONGEST = 3_650
+
+
 class _WaitConfig(Struct, omit_defaults=True):
     duration: int | float = 0
     unit: str = "seconds"
+
+    def __post_init__(self) -> None:
+        # In this order, since a number of 400 digits can be compared but not multiplied by all.
+        longest = _LONGEST * 86_400
+        if not 0 <= self.duration <= longest or self.seconds > longest:
+            raise ValueError(f"duration must be from 0 to {_LONGEST} days")
+
+    @property
+    def seconds(self) -> float:
+        return self.duration * _UNITS.get(self.unit.rstrip("s"), 1)
 
 
 class OneBranch(Struct, omit_defaults=True, rename={"if_": "if", "else_": "else"}):

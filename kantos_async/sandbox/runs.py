@@ -31,7 +31,6 @@ __all__ = ["Runs"]
 
 #: How deep automations may start each other.
 _DEPTH = 5
-_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _SIGNED = frozenset({"record.created", "record.updated", "record.deleted"})
 
 
@@ -42,6 +41,9 @@ class _Run(msgspec.Struct):
     #: What came with an inbound webhook.
     payload: Any
     left: deque[Action]
+    #: How many runs led to this one, each by what it did. It outlasts a wait: else two automations
+    #: that wait for nothing and then start each other would never end.
+    depth: int
 
 
 class Runs:
@@ -133,36 +135,39 @@ class Runs:
             "actions": [],
             "started_at": self._stamps.text(self._stamps.cut(now)),
         }
-        run = _Run(doc, automation, record, payload, deque(automation.actions))
+        run = _Run(doc, automation, record, payload, deque(automation.actions), self._depth)
         if conditions and not holds(conditions, values):
             self._end(run, "skipped", now)
         else:
             self._go_on(run, now)
 
     def _go_on(self, run: _Run, now: float) -> None:
+        above, self._depth = self._depth, run.depth + 1
+        try:
+            self._act(run, now)
+        finally:
+            self._depth = above
+
+    def _act(self, run: _Run, now: float) -> None:
         while run.left:
             action = run.left.popleft()
             outcome = {"type": action.__struct_config__.tag}
             run.doc["actions"].append(outcome)
             if isinstance(action, Wait):
                 outcome["status"] = "waited"
-                due = now + action.config.duration * _UNITS.get(action.config.unit.rstrip("s"), 1)
                 self._count += 1
-                heapq.heappush(self._waiting, (due, self._count, run))
+                heapq.heappush(self._waiting, (now + action.config.seconds, self._count, run))
                 self._store.keep("runs", run.doc["id"], run.doc | {"status": "waiting"})
                 return
             if isinstance(action, Branch):
                 outcome["status"] = self._choose(action, run)
                 continue
             try:
-                self._depth += 1
                 outcome["status"] = self._do[type(action)](action, run, now)
             except Problem as problem:
                 outcome |= {"status": "failed", "error": problem.message}
                 self._end(run, "failed", now)
                 return
-            finally:
-                self._depth -= 1
         self._end(run, "success", now)
 
     def _end(self, run: _Run, status: str, now: float) -> None:

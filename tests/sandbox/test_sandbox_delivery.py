@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from kantos_async.sandbox import Core, Sandbox, postman
+from kantos_async.sandbox.outbox import Parcel
 from kantos_async.webhooks import unwrap
 from tests.support.virtual import VirtualLoop
 
@@ -159,7 +160,7 @@ def test_an_attempt_ends_after_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_was_on_its_way_at_a_reset_is_not_sent_again() -> None:
     core = Core(clock=lambda: 0.0)
-    parcel = postman.Parcel("whk_1", "http://127.0.0.1/", "POST", {}, b"", due=0.0)
+    parcel = Parcel("whk_1", "http://127.0.0.1/", "POST", {}, b"", due=0.0)
     core.outbox.add(parcel)
     assert core.due_parcels() == [parcel]
     core.reset()

@@ -204,6 +204,19 @@ def test_a_wait_goes_on_by_the_clock(api: Any, clock: Any) -> None:
     assert run["finished_at"] == "2024-01-18T10:30:00Z"
 
 
+@pytest.mark.parametrize("config", [{}, {"duration": 0}, {"duration": 1e-9}])
+def test_automations_that_start_each_other_end_though_they_wait(api: Any, config: Any) -> None:
+    update = {"type": "update_record", "config": {"fields": {"phone": "12345"}}}
+    automation = automate(api, "record.updated", {"type": "wait", "config": config}, update, update)
+    made = api.create(name="Ann")
+    api("PATCH", f"/crm/record/{made['id']}", {"field_values": {"name": "Bea"}})
+    for _ in range(10):
+        api.clock.move(1)
+        found = runs(api, automation)
+    assert {run["status"] for run in found} == {"success"}
+    assert len(found) == 1 + 2 + 4 + 8 + 16
+
+
 def test_branches(api: Any) -> None:
     branch = {
         "type": "branch",
