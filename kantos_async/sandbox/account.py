@@ -86,7 +86,7 @@ class Account:
         self.runs.resume(now)
         if self._lag != self.faults.plan.search_lag:
             self._lag = self.faults.plan.search_lag
-            self.store.lag(self._lag)
+            self.store.lag(self.faults.staleness if self._lag else None)
         return now
 
     def look(self, object_id: str) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ class Account:
     def insert(
         self, object_id: str, rows: Iterable[Mapping[str, Any]], moment: float | None = None
     ) -> list[str]:
-        """Create records, all or none, at `moment` (Unix seconds; default now); their ids.
+        """Create records, all or none, as of `moment` (Unix seconds; default now); their ids.
 
         Raises:
             Problem: for a row that breaks a rule.
@@ -124,9 +124,7 @@ class Account:
         user = self.keys.first.user_id
         with self._lock:
             now = self._settle()
-            at = now if moment is None else moment
-            with self.store.whole():
-                return [self.records.add(object_id, row, user, at).id for row in rows]
+            return [row.id for row in self.records.add_all(object_id, rows, user, now, moment)]
 
     def update(self, record_id: str, values: Mapping[str, Any]) -> None:
         """Set some fields of a record.

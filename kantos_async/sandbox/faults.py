@@ -201,6 +201,10 @@ class FaultPlan:
         """Seconds until a late commit."""
         return self._random.uniform(0.0, self.plan.lateness)
 
+    def staleness(self) -> float:
+        """Seconds until searches see a write."""
+        return self._random.uniform(0.0, self.plan.search_lag)
+
     def delivery(self, fault: Fault | None, length: int) -> Delivery:
         """How an answer with a body of `length` bytes leaves under a fault."""
         plan = self.plan

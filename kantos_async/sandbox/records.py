@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -110,13 +110,40 @@ class Records:
         Raises:
             Problem: 404, 409 or 422, as the endpoint answers.
         """
+        row = self._insert(object_id, values, user_id, now, now)
+        self.watch(None, row, now)
+        return row
+
+    def add_all(
+        self,
+        object_id: str,
+        every: Iterable[Mapping[str, Any]],
+        user_id: str,
+        now: float,
+        created: float | None,
+    ) -> list[Row]:
+        """Create records, all or none, as of `created` (Unix seconds; default now).
+
+        Raises:
+            Problem: 404, 409 or 422, as the endpoint answers.
+        """
+        at = now if created is None else created
+        with self._store.whole():
+            rows = [self._insert(object_id, values, user_id, now, at) for values in every]
+        # Only now are they there to stay: nobody is told of what is taken back.
+        for row in rows:
+            self.watch(None, row, now)
+        return rows
+
+    def _insert(
+        self, object_id: str, values: Mapping[str, Any], user_id: str, now: float, created: float
+    ) -> Row:
         kind = self.kind(object_id)
         after = checked(kind, values, self._store, before=None)
         self._keep_unique(kind, after, after, None)
-        moment = self._stamps.cut(now)
+        moment = self._stamps.cut(created)
         row = Row(self._store.new_id("rec"), kind.id, moment, moment, user_id, _doc(after))
         self._store.put(row, now)
-        self.watch(None, row, now)
         return row
 
     def change(self, record_id: str, values: Mapping[str, Any], now: float) -> Row:

@@ -7,11 +7,10 @@ The format is meant to last: `user_version` is its version, times are whole micr
 from __future__ import annotations
 
 import contextlib
-import functools
 import random
 import sqlite3
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ class Store:
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
         self.objects: dict[str, ObjectType] = {}
         self._shadow: Shadow | None = None
-        self._lag = 0.0
+        self._delay: Callable[[], float] | None = None
         self._indexed: set[str] = set()
         self._finds = Finds(self.db)
         try:
@@ -123,7 +122,7 @@ class Store:
         self._finds.forget()
         self.objects.clear()
         self._load_objects()
-        self.lag(0.0)
+        self.lag(None)
 
     @contextlib.contextmanager
     def whole(self) -> Generator[None]:
@@ -134,7 +133,7 @@ class Store:
         except BaseException:
             self.db.execute("ROLLBACK")
             # Searches may have heard of what now never was.
-            self.lag(self._lag)
+            self.lag(self._delay)
             raise
         self.db.execute("COMMIT")
 
@@ -248,15 +247,14 @@ class Store:
         """Whether a user exists."""
         return self.document("users", user_id) is not None
 
-    def lag(self, up_to: float) -> None:
-        """Let searches see each write only after a delay of up to so many seconds; 0 ends it."""
+    def lag(self, delay: Callable[[], float] | None) -> None:
+        """Let searches see each write only after a delay of its own, in seconds; None ends it."""
         if self._shadow:
             self._shadow.drop()
             self._shadow = None
-        self._lag = up_to
+        self._delay = delay
         self._finds.forget()
-        if up_to:
-            delay = functools.partial(self._random.uniform, 0.0, up_to)
+        if delay:
             self._shadow = Shadow(self.db, delay, self._indexed)
 
     # Everything that is kept whole

@@ -55,11 +55,39 @@ def test_what_was_taken_back_is_never_found(start_core: Any, clock: Any) -> None
     assert api.query()["pagination"]["total"] == 0
 
 
+def test_the_plans_seed_decides_when_writes_are_seen_and_leaves_the_ids_alone(
+    start_core: Any, clock: Any
+) -> None:
+    def walk(plan: int, **faults: float) -> tuple[list[str], list[int]]:
+        api = start_core(faults=Faults(seed=plan, **faults))
+        ids = [api.create(name=f"N{number}")["id"] for number in range(10)]
+        seen = []
+        for _ in range(10):
+            clock.move(0.1)
+            seen.append(api.query()["pagination"]["total"])
+        return ids, seen
+
+    assert walk(7, search_lag=1.0) == walk(7, search_lag=1.0)
+    assert walk(7, search_lag=1.0)[1] != walk(8, search_lag=1.0)[1]
+    assert walk(7, search_lag=1.0)[0] == walk(7)[0]
+
+
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_time_of_creation_is_not_the_time_of_writing(
+    start_core: Any, clock: Any, years: int
+) -> None:
+    api = start_core(faults=Faults(search_lag=1.0))
+    api.core.insert("obj_contacts", [{"name": "A"}], clock.now + years * 31_536_000)
+    assert api.names() == []
+    clock.move(1.0)
+    assert api.names() == ["A"]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_record_never_goes_back_in_a_lagging_search(
     start_core: Any, clock: Any, seed: int
 ) -> None:
-    api = start_core(faults=Faults(search_lag=1.0), seed=seed)
+    api = start_core(faults=Faults(search_lag=1.0, seed=seed), seed=seed)
     draw = random.Random(seed)
     ids = [api.create("obj_deals", name=f"D{n}", value=0)["id"] for n in range(5)]
     seen = dict.fromkeys(ids, -1)

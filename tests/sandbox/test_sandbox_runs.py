@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kantos_async.sandbox import Problem
 from kantos_async.webhooks import verify
 
 URL = "http://127.0.0.1:9/hook"
@@ -56,6 +57,19 @@ def test_outside_writers_start_automations_too(api: Any) -> None:
     automate(api, "record.created", HOOK)
     api.core.insert("obj_contacts", [{"name": "A"}, {"name": "B"}])
     assert len(events(api)) == 2
+
+
+@pytest.mark.parametrize("first", [[], [{"type": "wait", "config": {"duration": 1}}]])
+def test_what_is_taken_back_starts_nothing(api: Any, clock: Any, first: list[Any]) -> None:
+    automation = automate(api, "record.created", *first, HOOK)
+    with pytest.raises(Problem):
+        api.core.insert("obj_contacts", [{"name": "A"}, {"nope": 1}])
+    clock.move(60)
+    assert api.core.due_parcels() == []
+    assert runs(api, automation) == []
+    api.core.insert("obj_contacts", [{"name": "A"}], clock.now + 3600)
+    clock.move(60)
+    assert len(api.core.due_parcels()) == 1  # by the time of writing
 
 
 def test_what_fails_or_is_switched_off_starts_nothing(api: Any) -> None:
