@@ -31,11 +31,14 @@ class _Column(NamedTuple):
     expression: str
     convert: Callable[[Any], Any]
     indexable: bool = False
+    #: How its values are put in order, where that is not as they stand.
+    ordered: str = "{}"
 
 
 def column(slug: str) -> str:
     """The SQL expression of a field; an index on it must use the very same text."""
-    return f"json_extract(doc, '$.\"{slug}\"')"
+    quoted = slug.replace("'", "''")
+    return f"json_extract(doc, '$.\"{quoted}\"')"
 
 
 def _text(value: Any) -> str:
@@ -48,7 +51,10 @@ def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("takes a number")
     # SQLite's own integers end there; a double compares well enough beyond.
-    return value if -_INT64 <= value < _INT64 else float(value)
+    try:
+        return value if -_INT64 <= value < _INT64 else float(value)
+    except OverflowError:
+        raise ValueError("takes a number that a double can hold") from None
 
 
 def _boolean(value: Any) -> int:
@@ -73,8 +79,9 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "number": _number,
     "currency": _number,
     "boolean": _boolean,
-    "date": _date,
 }
+#: With its Z, a whole second would come after its own fractions.
+_BY_TIME = "rtrim({}, 'Z')"
 _SYSTEM = {
     "id": _Column("id", _text),
     "created_by": _Column("created_by", _text),
@@ -91,7 +98,9 @@ def _column(kind: ObjectType, slug: str) -> _Column | None:
         return None
     expression = column(slug)
     if field.type == "status":
-        return _Column(f"replace(lower({expression}), ' ', '_')", _stage)
+        return _Column(f"fold_stage({expression})", _stage)
+    if field.type == "date":
+        return _Column(expression, _date, indexable=True, ordered=_BY_TIME)
     return _Column(expression, _CONVERT.get(field.type, _text), indexable=True)
 
 
@@ -116,9 +125,9 @@ def _condition(target: _Column, operator: str, value: Any) -> tuple[str, list[An
     Raises:
         ValueError: in words that follow the operator's name.
     """
-    expression, convert = target.expression, target.convert
+    expression, convert, ordered = target.expression, target.convert, target.ordered.format
     if operator in _COMPARE:
-        return f"{expression} {_COMPARE[operator]} ?", [convert(value)]
+        return f"{ordered(expression)} {_COMPARE[operator]} {ordered('?')}", [convert(value)]
     if operator == "$in":
         return _listed(target, value)
     if operator == "$contains":
@@ -181,7 +190,10 @@ def plan(
     if sort and sort in deaf_sorts:
         by = _SYSTEM["created_at"]
     return Search(
-        " AND ".join(clauses), values, _order(by.expression, order, exact), frozenset(exact)
+        " AND ".join(clauses),
+        values,
+        _order(by.ordered.format(by.expression), order, exact),
+        frozenset(exact),
     )
 
 

@@ -39,7 +39,8 @@ class Shadow:
 
     def index(self, slug: str) -> None:
         """Index a field, as the store does with its own."""
-        self._db.execute(f'CREATE INDEX temp."shadow_{slug}" ON shadow (object_id, {column(slug)})')
+        name = slug.replace('"', '""')
+        self._db.execute(f'CREATE INDEX temp."shadow_{name}" ON shadow (object_id, {column(slug)})')
 
     def note(self, record_id: str, row: Row | None, now: float) -> None:
         """A record was written at `now` (Unix seconds); None: it was deleted."""

@@ -65,7 +65,7 @@ def micros_of(text: str) -> int:
 def parse_date(text: str) -> str:
     """A date field's value: a plain date as it is, a time in UTC.
 
-    Both forms sort as text, which is how the store compares them.
+    Both forms sort as text once the Z is off, which is how the store compares them.
     """
     moment = _parse(text)
     if "T" not in text:

@@ -21,6 +21,7 @@ from .rows import COLUMNS, Row
 from .schema import BUILT_IN, Field, ObjectType
 from .search import Search, column
 from .shadow import Shadow
+from .values import fold_stage
 
 __all__ = ["FORMAT", "Store"]
 
@@ -51,6 +52,11 @@ def _has_text(haystack: Any, needle: str) -> bool:
     return haystack is not None and needle.casefold() in str(haystack).casefold()
 
 
+def _fold(stage: Any) -> str | None:
+    # SQLite's own lower() knows ASCII alone.
+    return None if stage is None else fold_stage(str(stage))
+
+
 class Store:
     """Reads and writes; knows nothing of HTTP, keys or quotas.
 
@@ -67,6 +73,7 @@ class Store:
         # Thousands of small worlds are dropped without a word; that is no leak.
         weakref.finalize(self, self.db.close)
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
+        self.db.create_function("fold_stage", 1, _fold, deterministic=True)
         self.objects: dict[str, ObjectType] = {}
         self._shadow: Shadow | None = None
         self._delay: Callable[[], float] | None = None
@@ -156,8 +163,9 @@ class Store:
         if slug in self._indexed:
             return
         self._indexed.add(slug)
+        name = slug.replace('"', '""')
         self.db.execute(
-            f'CREATE INDEX IF NOT EXISTS "by_{slug}" ON records (object_id, {column(slug)})'
+            f'CREATE INDEX IF NOT EXISTS "by_{name}" ON records (object_id, {column(slug)})'
         )
         if self._shadow:
             self._shadow.index(slug)

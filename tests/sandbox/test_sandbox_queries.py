@@ -57,6 +57,49 @@ def test_filters(people: Any, filters: dict[str, Any], names: str) -> None:
     assert page["pagination"]["total"] == len(names.split())
 
 
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1" + "0" * 5000, "1e400"])
+def test_a_number_beyond_a_double_is_a_400(api: Any, number: str) -> None:
+    filters = f'{{"value": {{"$gt": {number}}}}}'
+    answer = api("GET", "/crm/records/query", object_id="obj_deals", filters=filters)
+    assert answer.status == 400
+    body = f'{{"object_id": "obj_deals", "field_values": {{"name": "A", "value": {number}}}}}'
+    assert api("POST", "/crm/record", body=body.encode()).status in {400, 422}
+    wait = f'{{"type": "wait", "config": {{"duration": {number}}}}}'
+    body = f'{{"name": "A", "trigger": {{"type": "record.created"}}, "actions": [{wait}]}}'
+    assert api("POST", "/crm/automations", body=body.encode()).status == 400
+
+
+def test_a_stage_is_found_in_any_language(api: Any) -> None:
+    options = {"stages": ["Überprüft Neu", "Offen"]}
+    fields = [{"name": "State", "type": "status", "options": options}]
+    kind = api("POST", "/crm/objects", {"name": "Cases", "fields": fields}).json["id"]
+    for state in ("Überprüft Neu", "überprüft_neu", "Offen"):
+        api.create(kind, state=state)
+    api.create(kind)
+    for spelling in ("Überprüft Neu", "ÜBERPRÜFT_NEU"):
+        for wanted in (spelling, {"$in": [spelling]}):
+            assert api.query(kind, filters={"state": wanted})["pagination"]["total"] == 2
+    assert api.query(kind, filters={"state": None})["pagination"]["total"] == 1
+    assert api.query(kind, filters={"state": {"$ne": "offen"}})["pagination"]["total"] == 3
+
+
+def test_times_with_fractions_come_in_their_order(api: Any) -> None:
+    days = ["2024-01-15", "2024-01-15T10:30:00Z", "2024-01-15T10:30:00.5Z", "2024-01-15T10:30:01Z"]
+    for day in reversed(days):
+        api.create("obj_deals", name=day, close_date=day)
+
+    def found(**filters: Any) -> list[str]:
+        rows = api.query("obj_deals", filters={"close_date": filters}, sort="close_date")["data"]
+        return [row["field_values"]["name"] for row in rows]
+
+    assert found(**{"$empty": False}) == days
+    assert found(**{"$gte": "2024-01-15T10:30:00Z"}) == days[1:]
+    assert found(**{"$gt": "2024-01-15T10:30:00Z"}) == days[2:]
+    assert found(**{"$lt": "2024-01-15T11:30:00.5+01:00"}) == days[:2]
+    assert found(**{"$lte": "2024-01-15T10:30:00.500Z"}) == days[:3]
+    assert found(**{"$in": [days[1]]}) == [days[1]]
+
+
 def test_a_filter_by_id(people: Any) -> None:
     first = people.core.look("obj_contacts")[0]
     assert people.query(filters={"id": {"$in": [first["id"], "rec_none"]}})["data"] == [first]
