@@ -50,7 +50,7 @@ class Account:
         self.clock = settings.get("clock", time.time)
         #: Seconds that the server's clock is ahead of `clock`; may be changed at any time.
         self.clock_offset = settings.get("clock_offset", 0.0)
-        self.faults = FaultPlan(settings.get("faults"))
+        self.faults = FaultPlan(settings.get("faults"), settings.get("seed"))
         self.store = Store(settings.get("database", ":memory:"), settings.get("seed"))
         self.keys = Keys(self.store)
         self.outbox = Outbox()

@@ -119,13 +119,18 @@ class FaultPlan:
     under its lock.
     """
 
-    def __init__(self, plan: Faults | None = None) -> None:
+    def __init__(self, plan: Faults | None = None, seed: int | None = None) -> None:
+        #: The account's own: a lag repeats by it where the plan has none.
+        self._seed = seed
         self._script: deque[_Scripted] = deque()
         self._apply(plan or Faults())
 
     def _apply(self, plan: Faults) -> None:
         self.plan = plan
         self._random = random.Random(plan.seed)
+        # Apart from the faults, so that how many are drawn leaves the lag alone.
+        seed = self._seed if plan.seed is None else plan.seed
+        self._lags = random.Random(None if seed is None else f"lag/{seed}")
         bounds: list[tuple[float, Fault]] = []
         reach = 0.0
         for name in FAULTS[1:]:
@@ -203,7 +208,7 @@ class FaultPlan:
 
     def staleness(self) -> float:
         """Seconds until searches see a write."""
-        return self._random.uniform(0.0, self.plan.search_lag)
+        return self._lags.uniform(0.0, self.plan.search_lag)
 
     def delivery(self, fault: Fault | None, length: int) -> Delivery:
         """How an answer with a body of `length` bytes leaves under a fault."""
