@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -22,6 +23,8 @@ from .quota import Quota, Usage
 from .routing import Routes
 
 __all__ = ["Core", "Entry"]
+
+log = logging.getLogger("kantos_async.sandbox")
 
 _LOG_SIZE = 200_000
 _HTML = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>502 Bad Gateway</h1>\n"
@@ -141,6 +144,8 @@ class Core(Account):
             self.runs.call(path.removeprefix(_INBOUND), payload, now)
         except Problem as problem:
             status, answer, extra = problem.status, problem.body(), problem.headers
+        except Exception:
+            status, answer, extra = 500, _unexpected(method, path), ()
         else:
             status, answer, extra = 200, b'{"status":"accepted"}', ()
         self._note(now, method, path, "", status, "", None)
@@ -190,6 +195,8 @@ class Core(Account):
             reply = self._routes.answer(request)
         except Problem as problem:
             return problem.status, problem.body(), (_JSON, *problem.headers)
+        except Exception:
+            return 500, _unexpected(request.method, request.path), (_JSON,)
         return reply.status, reply.body, ((_JSON,) if reply.body else ())
 
     def _settle(self) -> float:
@@ -217,6 +224,12 @@ class Core(Account):
     def _note(self, *values: Any) -> None:
         self._log.append(Entry(*values))
         self._logged += 1
+
+
+def _unexpected(method: str, path: str) -> bytes:
+    """The body of a 500 that is the sandbox's own fault, and a word to whoever can mend it."""
+    log.exception("the sandbox failed at %s %s", method, path)
+    return Problem(500, "The sandbox failed; its log says why").body()
 
 
 _REFUSED = Exchange(0, (), b"", Delivery("refuse"))

@@ -64,7 +64,7 @@ def decode_json(body: bytes, shape: type[T] | Any, what: str = "The body") -> T:
     """
     try:
         decoded: T = msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
         raise Problem(400, f"{what} is not what it should be: {error}") from None
     return decoded
 

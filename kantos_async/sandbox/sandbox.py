@@ -94,6 +94,7 @@ class Sandbox:
             seed=seed,
         )
         self._host = host
+        self._stage: Literal["new", "serving", "stopped"] = "new"
         self._server = Server(self.core, host, port)
         if seed_records and not self.records("obj_contacts"):
             self.insert("obj_contacts", contacts(seed_records, seed or 0))
@@ -101,17 +102,29 @@ class Sandbox:
     # Lifetime
 
     def start(self) -> None:
-        """Begin to serve; returns once requests are accepted."""
+        """Begin to serve; returns once requests are accepted.
+
+        Raises:
+            RuntimeError: it serves already, or was stopped: then its data is closed.
+            OSError: the address cannot be bound.
+        """
+        if self._stage == "serving":
+            raise RuntimeError("this sandbox serves already")
+        if self._stage == "stopped":
+            raise RuntimeError("this sandbox was stopped and its data is closed: make a new one")
         try:
             self._server.start()
         except OSError:
+            self._stage = "stopped"
             self.core.close()
             raise
+        self._stage = "serving"
         if self._host not in LOOPBACK:
             log.warning("this sandbox listens on %s: others can reach it", self._host)
 
     def stop(self) -> None:
         """Stop serving and close the database."""
+        self._stage = "stopped"
         self._server.stop()
         self.core.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kantos_async.sandbox import Core, Problem
+from kantos_async.sandbox import Core, Problem, Quota
 
 
 @pytest.mark.parametrize("key", [None, "", "kantos_wrong", "kantos_wröng"])
@@ -109,6 +109,29 @@ def test_a_file_keeps_everything(start_core: Any, tmp_path: Path) -> None:
     assert again("POST", "/crm/record", body).status == 409
     again.key = member
     assert again("POST", "/crm/objects", {"name": "X"}).status == 403
+
+
+def test_the_sandboxs_own_failure_is_a_500_like_others(
+    start_core: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = start_core(quota=Quota(10))
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(api.core.store, "get", fail)
+    monkeypatch.setattr(api.core.store, "document", fail)
+    answer = api("GET", "/crm/record/rec_1")
+    assert (answer.status, answer.json["code"]) == (500, "INTERNAL_ERROR")
+    assert answer.headers["X-RateLimit-Remaining"] == "9"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert api("POST", "/webhooks/automation/auto_1", {}).status == 500
+    assert [entry.status for entry in api.core.log] == [500, 500]
+    assert [record.message for record in caplog.records] == [
+        "the sandbox failed at GET /api/crm/record/rec_1",
+        "the sandbox failed at POST /api/webhooks/automation/auto_1",
+    ]
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_foreign_and_later_files_are_refused(tmp_path: Path) -> None:

@@ -52,6 +52,18 @@ async def test_it_starts_on_either_loop_and_stops() -> None:
     assert not [t for t in threading.enumerate() if t.name == "kantos-sandbox"]
 
 
+def test_it_is_entered_once() -> None:
+    sandbox = Sandbox()
+    with sandbox:
+        url = sandbox.url
+        with pytest.raises(RuntimeError, match="serves already"):
+            sandbox.start()
+        assert sandbox.url == url
+    with pytest.raises(RuntimeError, match="was stopped"):
+        sandbox.start()
+    sandbox.stop()
+
+
 def test_it_is_ready_well_under_a_second() -> None:
     start = time.perf_counter()
     with Sandbox() as sandbox:
