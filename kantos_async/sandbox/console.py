@@ -69,11 +69,13 @@ class Console:
             "count": count,
             "quota": {"limit": quota.limit, "window": quota.window, "daily": quota.daily},
             "objects": [kind.summary() for kind in core.store.objects.values()],
-            "records": self._records(given.get("object", "obj_contacts")),
+            "records": self._records(given.get("object") or next(iter(core.store.objects), None)),
             "faults": self._faults(),
         }
 
-    def _records(self, object_id: str) -> dict[str, Any]:
+    def _records(self, object_id: str | None) -> dict[str, Any]:
+        if object_id is None:  # an account without objects
+            return {"object": "", "fields": [], "rows": [], "total": 0}
         rows, total = self._core.latest(object_id, _RECORDS)
         fields = [field.slug for field in self._core.store.objects[object_id].fields.values()]
         return {"object": object_id, "fields": fields, "rows": rows, "total": total}

@@ -90,7 +90,9 @@ class Core(Account):
     def log_since(self, number: int) -> tuple[list[Entry], int]:
         """The requests after the first `number` ever, as far as they are kept, and their count."""
         with self._lock:
-            fresh = min(max(self._logged - number, 0), len(self._log))
+            if number > self._logged:  # counted before a reset
+                number = 0
+            fresh = min(self._logged - number, len(self._log))
             return list(islice(self._log, len(self._log) - fresh, None)), self._logged
 
     def reset(self) -> None:
@@ -100,7 +102,7 @@ class Core(Account):
             self._late.clear()
             self._usage.clear()
             self._log.clear()
-            self.arrived = 0
+            self._logged = self.arrived = 0
 
     # One request
 

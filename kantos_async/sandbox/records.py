@@ -177,9 +177,9 @@ class Records:
         """A record as the API writes it: JSON."""
         stamp = self._stamps.text
         return (
-            f'{{"id":"{row.id}","object_id":"{row.object_id}","field_values":{row.doc},'
+            f'{{"id":{_quoted(row.id)},"object_id":{_quoted(row.object_id)},"field_values":{row.doc},'
             f'"created_at":"{stamp(row.created)}","updated_at":"{stamp(row.updated)}",'
-            f'"created_by":"{row.created_by}"}}'
+            f'"created_by":{_quoted(row.created_by)}}}'
         )
 
     def kind(self, object_id: str | None) -> ObjectType:
@@ -218,6 +218,10 @@ class Records:
 
 def _unknown(record_id: str) -> Problem:
     return Problem(404, "Record not found", {"record_id": record_id})
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _doc(values: dict[str, Any]) -> str:

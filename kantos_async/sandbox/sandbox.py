@@ -96,8 +96,18 @@ class Sandbox:
         self._host = host
         self._stage: Literal["new", "serving", "stopped"] = "new"
         self._server = Server(self.core, host, port)
-        if seed_records and not self.records("obj_contacts"):
-            self.insert("obj_contacts", contacts(seed_records, seed or 0))
+        try:
+            if seed_records:
+                self._seed(contacts(seed_records, seed or 0))
+        except BaseException:
+            self.core.close()
+            raise
+
+    def _seed(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        if "obj_contacts" not in self.core.store.objects:
+            raise ValueError("seed_records makes contacts, and this account has no obj_contacts")
+        if not self.records("obj_contacts"):
+            self.insert("obj_contacts", rows)
 
     # Lifetime
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sqlite3
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from .finds import Finds
+from .layout import FORMAT, INDEXES, TABLES, connect
 from .rows import COLUMNS, Row
 from .schema import BUILT_IN, Field, ObjectType
 from .search import Search, column
@@ -25,27 +24,8 @@ from .values import fold_stage
 
 __all__ = ["FORMAT", "Store"]
 
-FORMAT = 1
 #: From so many records on, a field is indexed when it is first asked for by value.
 _LARGE = 5_000
-
-_TABLES = """
-CREATE TABLE objects (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, slug TEXT NOT NULL UNIQUE, icon TEXT,
-    custom INTEGER NOT NULL, fields TEXT NOT NULL);
-CREATE TABLE records (
-    id TEXT PRIMARY KEY, object_id TEXT NOT NULL, created INTEGER NOT NULL,
-    updated INTEGER NOT NULL, created_by TEXT NOT NULL, doc TEXT NOT NULL);
-CREATE TABLE users (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
-CREATE TABLE keys (key TEXT PRIMARY KEY, doc TEXT NOT NULL);
-CREATE TABLE automations (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
-CREATE TABLE runs (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
-CREATE TABLE intake (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
-"""
-_INDEXES = """
-CREATE INDEX IF NOT EXISTS records_created ON records (object_id, created, id);
-CREATE INDEX IF NOT EXISTS records_updated ON records (object_id, updated, id);
-"""
 
 
 def _has_text(haystack: Any, needle: str) -> bool:
@@ -65,11 +45,7 @@ class Store:
     """
 
     def __init__(self, path: str = ":memory:", seed: int | None = None) -> None:
-        if path != ":memory:":
-            # Of all that SQLite makes, only its owner may read: this file, and those beside it.
-            Path(path).touch(mode=0o600)
-        # Autocommit, and one connection for all threads: the core's lock orders their calls.
-        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.db, is_new = connect(path)
         # Thousands of small worlds are dropped without a word; that is no leak.
         weakref.finalize(self, self.db.close)
         self.db.create_function("has_text", 2, _has_text, deterministic=True)
@@ -80,11 +56,11 @@ class Store:
         self._indexed: set[str] = set()
         self._finds = Finds(self.db)
         try:
-            self._lay_out(path)
+            self._lay_out(is_new)
+            self._load_objects()
         except BaseException:
             self.db.close()
             raise
-        self._load_objects()
         (count,) = self.db.execute("SELECT count(*) FROM records").fetchone()
         # A file opened again goes on with other ids, also under the same seed.
         self._random = random.Random(None if seed is None else f"{seed}/{count}")
@@ -95,20 +71,19 @@ class Store:
 
     # Layout
 
-    def _lay_out(self, path: str) -> None:
-        (version,) = self.db.execute("PRAGMA user_version").fetchone()
-        if version > FORMAT:
-            raise ValueError(f"{path} has sandbox format {version}; this version reads {FORMAT}")
-        if version == 0 and self.db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise ValueError(f"{path} is a database, but not a sandbox's")
+    def _lay_out(self, is_new: bool) -> None:
         # Survives a killed process; only a failing machine may lose the last writes.
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            self.db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
-            for kind in BUILT_IN:
-                self._write_object(kind)
-        self.db.executescript(_INDEXES)  # which a file made by others may lack
+        if is_new:
+            with self.whole():  # killed in between, it is as new at the next start
+                for table in TABLES:
+                    self.db.execute(table)
+                for kind in BUILT_IN:
+                    self._write_object(kind)
+                self.db.execute(f"PRAGMA user_version = {FORMAT}")
+        for index in INDEXES:  # which a file made by others may lack
+            self.db.execute(index)
 
     def _load_objects(self) -> None:
         for row in self.db.execute("SELECT id, name, slug, icon, custom, fields FROM objects"):

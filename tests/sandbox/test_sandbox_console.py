@@ -57,6 +57,10 @@ def test_the_state_shows_requests_records_and_quota_and_no_key(
     assert console.get("/state", params={"object": "obj_deals"}).json()["records"]["rows"] == []
     assert console.get("/state", params={"object": "obj_none"}).status_code == 404
     assert len(sandbox.log) == 1
+    sandbox.reset()
+    assert console.get("/state").json()["count"] == 0
+    httpx.get(f"{sandbox.url}/crm/users", headers=headers)
+    assert len(console.get("/state", params={"since": 5}).json()["log"]) == 1
 
 
 def test_the_switches_change_the_plan(sandbox: Sandbox, console: httpx.Client) -> None:

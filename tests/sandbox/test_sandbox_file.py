@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -84,6 +85,90 @@ def test_a_file_written_by_hand_from_the_page_is_an_account(file: str) -> None:
         assert user in users
     indexed = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     assert look(file, indexed) == [(3,)], "created, updated, and the unique field"
+
+
+def write(file: str, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        for statement in statements:
+            db.executescript(statement)
+
+
+def insert(file: str, table: str, *row: Any) -> None:
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE TABLE t (a)",),
+        ("CREATE TABLE t (a)", "PRAGMA user_version = 1"),
+        ("PRAGMA user_version = 1",),
+        ("CREATE TABLE t (a)", "PRAGMA user_version = 7"),
+        (TABLES, "ALTER TABLE records RENAME COLUMN doc TO document"),
+        (TABLES, "DROP TABLE keys"),
+        (TABLES, "PRAGMA user_version = 0"),
+        (TABLES, "PRAGMA user_version = 2"),
+    ],
+)
+def test_what_is_something_else_is_refused_as_it_is(file: str, statements: tuple[str, ...]) -> None:
+    write(file, *statements)
+    before = Path(file).read_bytes()
+    with pytest.raises(ValueError, match=r"not a sandbox's|format \d"):
+        Core(database=file)
+    assert Path(file).read_bytes() == before
+    assert [path.name for path in Path(file).parent.iterdir()] == [Path(file).name]
+
+
+def test_a_text_is_refused_as_it_is(file: str) -> None:
+    Path(file).write_text("hello world " * 200, encoding="utf-8")
+    with pytest.raises(ValueError, match="is not a database"):
+        Core(database=file)
+    assert Path(file).read_text(encoding="utf-8") == "hello world " * 200
+
+
+DIE = """
+import os, sys
+from kantos_async.sandbox import Core, store
+store.Store._write_object = lambda *_: os._exit(9)
+Core(database=sys.argv[1])
+"""
+
+
+def test_killed_at_its_first_start_it_is_new_at_the_next(file: str) -> None:
+    died = subprocess.run([sys.executable, "-c", DIE, file], check=False)
+    assert died.returncode == 9
+    with closing(Core(database=file)) as core:
+        assert len(core.store.objects) == 3
+
+
+def test_ids_and_slugs_may_be_any_text(start_core: Callable[..., Any], file: str) -> None:
+    odd = 'a"b\\c/é\n'
+    write(file, TABLES)
+    field = {"id": "fld_1", "name": "N", "slug": "owner's", "type": "text", "unique": True}
+    insert(file, "objects", odd, "X", "x", None, 1, json.dumps([field]))
+    insert(file, "records", odd, odd, SECOND, SECOND, odd, '{"owner\'s":"Ann"}')
+    api = start_core(database=file)
+    (record,) = api.query(odd, filters={"owner's": "Ann"}, sort="owner's")["data"]
+    assert record["id"] == record["object_id"] == record["created_by"] == odd
+    assert record == api.core.find(odd) == api("GET", f"/crm/record/{quote(odd, safe='')}").json
+    body = {"object_id": odd, "field_values": {"owner's": "Ann"}}
+    assert api("POST", "/crm/record", body).status == 409
+    api.core.faults.set(search_lag=1.0)
+    assert len(api.query(odd, filters={"owner's": "Ann"})["data"]) == 1
+
+
+@pytest.mark.parametrize("kinds", [0, 1])
+def test_an_account_without_contacts_has_a_console(file: str, kinds: int) -> None:
+    write(file, TABLES)
+    for number in range(kinds):
+        insert(file, "objects", f"obj_{number}", "X", f"x{number}", None, 1, "[]")
+    with pytest.raises(ValueError, match="has no obj_contacts"):
+        Sandbox(database=file, seed_records=5)
+    with Sandbox(database=file) as sb:
+        for query in ("", "?object="):
+            state = httpx.get(sb.url.replace("/api", f"/_sandbox/state{query}")).json()
+            assert state["records"]["object"] == ("obj_0" if kinds else "")
 
 
 def test_everything_survives_in_its_order(start_core: Callable[..., Any], file: str) -> None:
