@@ -152,10 +152,10 @@ class Account:
         with self._lock:
             return self.outbox.due(self._settle(), limit)
 
-    def settle_parcel(self, parcel: Parcel, status: int) -> None:
-        """Note how carrying a webhook ended; `status` is 0 without an answer."""
+    def settle_parcel(self, parcel: Parcel, status: int, error: str = "") -> None:
+        """Note how carrying a webhook ended; `status` is 0 without an answer, `error` says why."""
         with self._lock:
-            self.outbox.settle(parcel, status, self.now())
+            self.outbox.settle(parcel, status, self.now(), error)
 
     def _shown(self, row: Row) -> dict[str, Any]:
         shown: dict[str, Any] = msgspec.json.decode(self.records.text(row))

@@ -6,14 +6,25 @@ import hashlib
 import heapq
 import hmac
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["RETRIES", "Outbox", "Parcel", "sign"]
+__all__ = ["RETRIES", "Attempt", "Outbox", "Parcel", "sign"]
 
 #: Seconds after a failed attempt until the next, as documented; then it is given up.
 RETRIES = (60.0, 300.0, 1800.0)
+
+
+class Attempt(NamedTuple):
+    """One attempt to deliver a webhook."""
+
+    #: The server's time, Unix seconds.
+    time: float
+    #: 0 where no answer came.
+    status: int
+    #: Why none came.
+    error: str = ""
 
 
 class Parcel(msgspec.Struct):
@@ -27,8 +38,7 @@ class Parcel(msgspec.Struct):
     #: The server's time of the next attempt.
     due: float
     state: Literal["waiting", "sending", "delivered", "failed"] = "waiting"
-    #: Each attempt's time and status; 0 where no answer came.
-    attempts: list[tuple[float, int]] = []
+    attempts: list[Attempt] = []
 
 
 class Outbox:
@@ -66,11 +76,11 @@ class Outbox:
         self._waiting.clear()
         self._sending.clear()
 
-    def settle(self, parcel: Parcel, status: int, now: float) -> None:
-        """Note how an attempt ended; `status` is 0 without an answer."""
+    def settle(self, parcel: Parcel, status: int, now: float, error: str = "") -> None:
+        """Note how an attempt ended; `status` is 0 without an answer, and `error` says why."""
         known = parcel.id in self._sending
         self._sending.discard(parcel.id)
-        parcel.attempts.append((now, status))
+        parcel.attempts.append(Attempt(now, status, error))
         if 200 <= status < 300:
             parcel.state = "delivered"
         elif len(parcel.attempts) > len(RETRIES):

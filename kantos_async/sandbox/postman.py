@@ -57,7 +57,9 @@ async def _carry(core: Core, client: httpx.AsyncClient, parcel: Parcel) -> None:
             answer = await client.request(
                 parcel.method, parcel.url, content=parcel.body, headers=parcel.headers
             )
-    except Exception:  # Whatever is wrong with a URL or a receiver, it is no answer.
-        core.settle_parcel(parcel, 0)
+    except TimeoutError:
+        core.settle_parcel(parcel, 0, f"no answer within {_PATIENCE:.0f} seconds")
+    except Exception as error:  # Whatever is wrong with a URL or a receiver, it is no answer.
+        core.settle_parcel(parcel, 0, str(error) or type(error).__name__)
     else:
         core.settle_parcel(parcel, answer.status_code)

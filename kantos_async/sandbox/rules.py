@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
+from .problems import Problem
 from .recipes import Conditions, Rule
 
-__all__ = ["holds", "render", "verdicts"]
+__all__ = ["as_text", "holds", "render", "verdicts"]
 
-_TEMPLATE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
+_TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
+_PATH = re.compile(r"[\w.]+")
 
 
 def _folded(value: Any) -> str:
@@ -74,9 +77,12 @@ def verdicts(conditions: Conditions, values: Mapping[str, Any]) -> list[dict[str
 
 
 def render(template: Any, context: Mapping[str, Any]) -> Any:
-    """Fill `{{record.email}}` and the like, at any depth; what is unknown becomes empty.
+    """Fill `{{record.email}}` and the like, at any depth; what a record lacks becomes empty.
 
     A string that is one template becomes the value itself, so that numbers stay numbers.
+
+    Raises:
+        Problem: 422 for an expression that is no path into `context`; it is named.
     """
     if isinstance(template, dict):
         return {key: render(value, context) for key, value in template.items()}
@@ -86,15 +92,23 @@ def render(template: Any, context: Mapping[str, Any]) -> Any:
         return template
     if whole := _TEMPLATE.fullmatch(template):
         return _resolve(whole[1], context)
-    return _TEMPLATE.sub(lambda match: _text(_resolve(match[1], context)), template)
+    return _TEMPLATE.sub(lambda match: as_text(_resolve(match[1], context)), template)
 
 
-def _resolve(path: str, context: Mapping[str, Any]) -> Any:
+def _resolve(expression: str, context: Mapping[str, Any]) -> Any:
+    path = expression.strip()
+    parts = path.split(".")
+    if not _PATH.fullmatch(path) or parts[0] not in context:
+        # Emptiness instead would clear a field, or send a letter with a hole in it.
+        raise Problem(422, f"The sandbox cannot fill in {{{{{expression}}}}}")
     value: Any = context
-    for part in path.split("."):
+    for part in parts:
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def as_text(value: Any) -> str:
+    """A value within a text: nothing for null, and JSON for what is no text itself."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -23,11 +24,13 @@ from .recipes import (
 )
 from .records import Records
 from .rows import Row
-from .rules import holds, render, verdicts
+from .rules import as_text, holds, render, verdicts
 from .stamps import Stamps
 from .store import Store
 
 __all__ = ["Runs"]
+
+log = logging.getLogger("kantos_async.sandbox")
 
 #: How deep automations may start each other.
 _DEPTH = 5
@@ -85,7 +88,9 @@ class Runs:
         record = msgspec.json.decode(self._records.text(row))
         old = {} if before is None else msgspec.json.decode(before.doc)
         for doc in automations:
-            automation = msgspec.convert(doc, Automation)
+            automation = _read(doc)
+            if automation is None:
+                continue
             trigger = automation.trigger
             if not automation.active or trigger.object not in (msgspec.UNSET, row.object_id):
                 continue
@@ -102,7 +107,7 @@ class Runs:
             Problem: 404 when there is no such automation, or it starts otherwise.
         """
         doc = self._store.document("automations", automation_id)
-        automation = None if doc is None else msgspec.convert(doc, Automation)
+        automation = None if doc is None else _read(doc)
         if automation is None or automation.trigger.type != "webhook" or not automation.active:
             raise Problem(404, "Automation not found", {"automation_id": automation_id})
         self._start(automation, None, payload, now)
@@ -168,6 +173,12 @@ class Runs:
                 outcome |= {"status": "failed", "error": problem.message}
                 self._end(run, "failed", now)
                 return
+            except Exception as error:
+                # Whoever looks next did not ask for this action, and must get an answer.
+                log.exception("the sandbox failed at an action of %s", run.automation.id)
+                outcome |= {"status": "failed", "error": repr(error)}
+                self._end(run, "failed", now)
+                return
         self._end(run, "success", now)
 
     def _end(self, run: _Run, status: str, now: float) -> None:
@@ -187,38 +198,51 @@ class Runs:
     def _update(self, action: UpdateRecord, run: _Run, now: float) -> str:
         if run.record is None:
             raise Problem(404, "There is no record to update")
-        self._records.change(run.record["id"], render(action.config.fields, _context(run)), now)
+        self._records.change(
+            run.record["id"], render(action.config.fields, self._context(run, now)), now
+        )
         return "done"
 
     def _create(self, action: CreateRecord, run: _Run, now: float) -> str:
         kind = action.config.object_definition_id or ""
-        self._records.add(kind, render(action.config.data, _context(run)), "user_789", now)
+        self._records.add(
+            kind, render(action.config.data, self._context(run, now)), "user_789", now
+        )
         return "done"
 
     def _webhook(self, action: Webhook, run: _Run, now: float) -> str:
-        config, context = action.config, _context(run)
-        context["now"] = self._stamps.text(self._stamps.cut(now))
+        config, context = action.config, self._context(run, now)
         if config.body is not msgspec.UNSET:
             body = msgspec.json.encode(render(config.body, context))
         elif run.automation.trigger.type in _SIGNED:
             body = sign(_event(run, context["now"]), self._secret)
         else:
             body = msgspec.json.encode(_executed(run, context["now"]))
-        headers = {"Content-Type": "application/json", **render(config.headers, context)}
+        given = {name: as_text(text) for name, text in render(config.headers, context).items()}
+        headers = {"Content-Type": "application/json", **given}
         parcel = Parcel(
             self._store.new_id("whk"), config.url or "", config.method, headers, body, due=now
         )
         self._outbox.add(parcel)
         return "queued"
 
+    def _context(self, run: _Run, now: float) -> dict[str, Any]:
+        record = run.record or {}
+        return {
+            "record": {**record, **record.get("field_values", {})},
+            "webhook": {"body": run.payload},
+            "automation": {"id": run.automation.id, "name": run.automation.name},
+            "now": self._stamps.text(self._stamps.cut(now)),
+        }
 
-def _context(run: _Run) -> dict[str, Any]:
-    record = run.record or {}
-    return {
-        "record": {**record, **record.get("field_values", {})},
-        "webhook": {"body": run.payload},
-        "automation": {"id": run.automation.id, "name": run.automation.name},
-    }
+
+def _read(doc: dict[str, Any]) -> Automation | None:
+    """An automation as it is kept; None for one that a file has and the sandbox cannot run."""
+    try:
+        return msgspec.convert(doc, Automation)
+    except msgspec.ValidationError as error:
+        log.warning("automation %s is not run: %s", doc.get("id"), error)
+        return None
 
 
 def _event(run: _Run, now: str) -> dict[str, Any]:

@@ -262,6 +262,71 @@ def test_a_body_of_ones_own_is_filled_and_not_signed(api: Any) -> None:
     assert parcel.headers["X-Who"] == "Ann"
 
 
+def test_now_is_a_time_everywhere(api: Any) -> None:
+    trigger = {"type": "record.created", "object": "obj_deals"}
+    update = {"type": "update_record", "config": {"fields": {"close_date": "{{ now }}"}}}
+    data = {"name": "{{record.name}} at {{now}}"}
+    create = {"object_definition_id": "obj_companies", "data": data}
+    automate(api, trigger, update, {"type": "create_record", "config": create})
+    deal = api.create("obj_deals", name="A", close_date="2030-01-01")
+    assert api.core.find(deal["id"])["field_values"]["close_date"] == "2024-01-15T10:30:00Z"
+    (company,) = api.core.look("obj_companies")
+    assert company["field_values"]["name"] == "A at 2024-01-15T10:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["{{date_add(now, 3, 'days')}}", "{{secrets.api_key}}", "{{ record.name | upper }}", "{{}}"],
+)
+@pytest.mark.parametrize("around", ["", "Due: "])
+def test_what_it_cannot_fill_in_fails_and_is_named(api: Any, expression: str, around: str) -> None:
+    fields = {"phone": around + expression}
+    update = {"type": "update_record", "config": {"fields": fields}}
+    automation = automate(api, "record.created", update)
+    made = api.create(name="A", phone="+1 555 0100")
+    (run,) = runs(api, automation)
+    assert run["status"] == "failed"
+    assert expression in run["actions"][0]["error"]
+    assert api.core.find(made["id"])["field_values"]["phone"] == "+1 555 0100"
+
+
+def test_headers_are_text(api: Any) -> None:
+    wanted = {"value": "12.5", "close_date": "", "name": "A"}
+    headers = {f"X-{name}": f"{{{{record.{name}}}}}" for name in wanted}
+    trigger = {"type": "record.created", "object": "obj_deals"}
+    automate(api, trigger, {"type": "webhook", "config": {"url": URL, "headers": headers}})
+    api.create("obj_deals", name="A", value=12.5)
+    (parcel,) = api.core.outbox.parcels
+    for name, text in wanted.items():
+        assert parcel.headers[f"X-{name}"] == text
+
+
+def test_an_action_at_which_the_sandbox_fails_stops_nobody_else(
+    api: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = {"type": "wait", "config": {"duration": 1}}
+    automation = automate(api, "record.created", wait, HOOK)
+    api.create(name="A")
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(api.core.outbox, "add", fail)
+    clock.move(1)
+    assert api.names() == ["A"]
+    (run,) = runs(api, automation)
+    assert (run["status"], run["actions"][1]["error"]) == ("failed", "ZeroDivisionError()")
+
+
+def test_an_automation_of_a_kind_it_does_not_know_is_not_run(api: Any) -> None:
+    doc = {"id": "auto_1", "name": "A", "trigger": {"type": "moon.full"}, "actions": []}
+    api.core.store.keep("automations", "auto_1", doc)
+    automation = automate(api, "record.created", HOOK)
+    api.create(name="A")
+    assert len(runs(api, automation)) == 1
+    assert api("GET", "/crm/automations/auto_1").json == doc
+
+
 def test_an_inbound_webhook_starts_its_automation_without_a_key(api: Any) -> None:
     create = {
         "type": "create_record",
@@ -295,5 +360,5 @@ def test_attempts_follow_the_documented_schedule(api: Any, clock: Any) -> None:
         clock.move(waits[-1])
     assert waits[:3] == [60, 300, 1800]
     assert parcel.state == "failed"
-    assert [status for _, status in parcel.attempts] == [500] * 4
+    assert [attempt.status for attempt in parcel.attempts] == [500] * 4
     assert api.core.due_parcels() == []
