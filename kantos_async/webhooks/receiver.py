@@ -26,7 +26,7 @@ from .events import (
     RecordUpdated,
     WebhookEvent,
 )
-from .signature import Secret, secret_keys, unwrap
+from .signature import Secret, check_tolerance, secret_keys, unwrap
 from .store import Claim, DeliveryStore, MemoryStore
 
 __all__ = ["WebhookReceiver"]
@@ -64,7 +64,7 @@ class WebhookReceiver:
         body_timeout: the time in which a body must have come, in seconds.
 
     Raises:
-        ValueError: an empty secret.
+        ValueError: an empty secret, or a tolerance that is not finite or below 0.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class WebhookReceiver:
         body_timeout: float = 10.0,
     ) -> None:
         self._secret: Secret = secret_keys(secret)
+        check_tolerance(tolerance)
         self._store: DeliveryStore = MemoryStore() if store is None else store
         self._signature_header = signature_header
         self._tolerance = tolerance

@@ -10,9 +10,10 @@ changed on its way either fails or still says what was signed.
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from ..errors import WebhookSignatureError
@@ -20,7 +21,7 @@ from .document import Document, parse
 from .events import WebhookEvent, read_event
 from .stringify import stringify
 
-__all__ = ["Secret", "secret_keys", "unwrap", "verify"]
+__all__ = ["Secret", "check_tolerance", "secret_keys", "unwrap", "verify"]
 
 #: One secret, or several while they are rotated: a signature by any of them is accepted.
 Secret: TypeAlias = str | bytes | Sequence[str | bytes]
@@ -49,7 +50,7 @@ def verify(
 
     Raises:
         WebhookSignatureError: no valid signature, or a body that could be read in two ways.
-        ValueError: an empty secret.
+        ValueError: an empty secret, or a tolerance that is not finite or below 0.
     """
     return _unwrap(body, secret, signature, tolerance)[0]
 
@@ -68,7 +69,7 @@ def unwrap(
 
     Raises:
         WebhookSignatureError: no valid signature, or a body that could be read in two ways.
-        ValueError: an empty secret.
+        ValueError: an empty secret, or a tolerance that is not finite or below 0.
     """
     return _unwrap(body, secret, signature, tolerance)[1]
 
@@ -87,10 +88,21 @@ def secret_keys(secret: Secret) -> tuple[bytes, ...]:
     return keys
 
 
+def check_tolerance(tolerance: float | None) -> None:
+    """Refuse a tolerance that would let everything pass, or nothing.
+
+    Raises:
+        ValueError: it is not a finite number of seconds from 0.
+    """
+    if tolerance is not None and not 0 <= tolerance < math.inf:
+        raise ValueError(f"tolerance must be a finite number of seconds from 0, not {tolerance}")
+
+
 def _unwrap(
     body: bytes, secret: Secret, signature: str | None, tolerance: float | None
 ) -> tuple[bytes, WebhookEvent]:
     keys = secret_keys(secret)
+    check_tolerance(tolerance)
     covered = _covered(body, keys, signature)
     event = read_event(covered)
     if tolerance is not None:
@@ -137,5 +149,5 @@ def _readings(document: Document) -> Iterator[bytes]:
 def _check_age(event: WebhookEvent, tolerance: float) -> None:
     if event.timestamp is None:
         raise WebhookSignatureError("The event has no timestamp to compare with the tolerance.")
-    if abs(datetime.now(UTC) - event.timestamp) > timedelta(seconds=tolerance):
+    if abs((datetime.now(UTC) - event.timestamp).total_seconds()) > tolerance:
         raise WebhookSignatureError("The event's timestamp is outside the tolerance.")

@@ -6,6 +6,7 @@ again. A claim that is no longer renewed was left by a process that died.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
@@ -117,6 +118,9 @@ class SQLiteStore:
         lease: after how long a dead worker's claim is taken over, in seconds; the default is below
             the minute after which the first redelivery comes.
         clock: the wall clock in seconds, which the workers must share.
+
+    Raises:
+        ValueError: a lease that is not finite and above 0.
     """
 
     def __init__(
@@ -127,6 +131,8 @@ class SQLiteStore:
         lease: float = 45.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not 0 < lease < math.inf:
+            raise ValueError(f"lease must be a finite number of seconds above 0, not {lease}")
         self.lease = lease
         self._path = path
         self._keep = keep

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kantos_async import webhooks
-from kantos_async.webhooks import WebhookSignatureError, unwrap, verify
+from kantos_async.webhooks import WebhookReceiver, WebhookSignatureError, unwrap, verify
 
 SECRET = "whsec_test"
 EVENT = {
@@ -268,6 +268,19 @@ def test_tolerance_is_off_unless_asked_for():
     for never in (None, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         with pytest.raises(WebhookSignatureError, match="tolerance"):
             verify(signed({**EVENT, "timestamp": never}), SECRET, tolerance=3600)
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1])
+def test_a_tolerance_that_checks_nothing_is_refused(tolerance):
+    for check in (verify, unwrap):
+        with pytest.raises(ValueError, match="tolerance must be"):
+            check(signed(EVENT), SECRET, tolerance=tolerance)
+    with pytest.raises(ValueError, match="tolerance must be"):
+        WebhookReceiver(SECRET, tolerance=tolerance)
+
+
+def test_a_tolerance_may_be_longer_than_any_calendar():
+    assert verify(signed({**EVENT, "timestamp": "0001-01-01T00:00:00Z"}), SECRET, tolerance=1e300)
 
 
 def test_errors_show_neither_secret_nor_the_right_signature():

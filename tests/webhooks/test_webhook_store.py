@@ -38,6 +38,12 @@ def store(request, path, now):
         sqlite.close()
 
 
+@pytest.mark.parametrize("lease", [0, -1, float("inf"), float("nan")])
+def test_a_lease_that_nobody_could_renew_is_refused(path, lease):
+    with pytest.raises(ValueError, match="lease must be"):
+        SQLiteStore(path, lease=lease)
+
+
 async def test_claim_then_done(store):
     assert await store.claim("a") == "claimed"
     assert await store.claim("a") == "running"
