@@ -118,12 +118,12 @@ class Core(Account):
         """Answer one request.
 
         `target` is the path with its query string, `/api` included. `connected` says that the
-        request has come over a connection already, so that `refused` no longer applies by chance.
+        request has come over a connection already, so that `refused` applies by the script alone.
         """
         path, _, query = target.partition("?")
         with self._lock:
             now = self._settle()
-            if not connected and self.faults.refuses(method, path):
+            if self.faults.refuses(method, path, connected=connected):
                 self._note(now, method, path, query, 0, "refused", None)
                 return _REFUSED
             self.arrived += 1
@@ -165,13 +165,9 @@ class Core(Account):
         else:
             status, body = 429, Problem(429, "Too many requests").body()
             extra, note = (_JSON, *self.quota.headers(usage)), "quota"
-        if fate == "refused":
-            status, delivery = 0, _REFUSED.delivery
-        else:
-            delivery = self.faults.delivery(fate, len(body))
         left = self.quota.left(usage)
         self._note(now, request.method, request.path, request.query, status, note, left)
-        return self._answer(now, status, body, extra, delivery)
+        return self._answer(now, status, body, extra, self.faults.delivery(fate, len(body)))
 
     def _carry_out(
         self, request: Request, fate: Fault | None
@@ -237,7 +233,7 @@ def _unexpected(method: str, path: str) -> bytes:
 _REFUSED = Exchange(0, (), b"", Delivery("refuse"))
 #: Faults under which nothing is done (now).
 _UNDONE = frozenset(
-    {"refused", "drop_before", "late_commit", "error_before", "unavailable", "html", "redirect"}
+    {"drop_before", "late_commit", "error_before", "unavailable", "html", "redirect"}
 )
 #: Answers that the application never saw bear no rate-limit headers.
 _FROM_A_PROXY = frozenset({"unavailable", "html", "html_after", "redirect"})

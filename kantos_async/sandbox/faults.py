@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import threading
 from collections import deque
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, get_args
@@ -93,15 +95,18 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         chances: dict[str, float] = {fault: getattr(self, fault) for fault in FAULTS}
         for fault, chance in chances.items():
-            if not 0 <= chance <= 1:
-                raise ValueError(f"{fault} is a chance from 0 to 1, not {chance}")
+            if not (_is_number(chance) and 0 <= chance <= 1):
+                raise ValueError(f"{fault} is a chance from 0 to 1, not {chance!r}")
         if sum(chances.values()) - self.refused > 1 + 1e-9:
             raise ValueError("the chances of all faults must add up to at most 1")
         for name in ("refused_for", "lateness", "retry_after", "latency", "jitter", "search_lag"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
-        if not 0 <= self.slow[0] <= self.slow[1]:
+            measure = getattr(self, name)
+            if not (_is_number(measure) and 0 <= measure < math.inf):
+                raise ValueError(f"{name} must be a finite number from 0, not {measure!r}")
+        if not 0 <= self.slow[0] <= self.slow[1] < math.inf:
             raise ValueError("slow is a pair of seconds, the smaller first")
+        if not self.location.isascii() or not self.location.isprintable():
+            raise ValueError("location goes into a header: only printable ASCII")
         for name in ("ignore_sort", "ignore_filter"):
             msgspec.structs.force_setattr(self, name, _names(getattr(self, name)))
 
@@ -115,7 +120,7 @@ class _Scripted(NamedTuple):
 class FaultPlan:
     """The faults of a running sandbox: chances that hold, and a script that comes first.
 
-    Not thread-safe by itself: each step is a single operation on its own, and the core draws
+    Tests script it while a server draws, so the script has a lock of its own; the core draws
     under its lock.
     """
 
@@ -123,6 +128,7 @@ class FaultPlan:
         #: The account's own: a lag repeats by it where the plan has none.
         self._seed = seed
         self._script: deque[_Scripted] = deque()
+        self._lock = threading.Lock()
         self._apply(plan or Faults())
 
     def _apply(self, plan: Faults) -> None:
@@ -152,7 +158,8 @@ class FaultPlan:
 
     def clear(self) -> None:
         """No faults, no oddities, no script."""
-        self._script.clear()
+        with self._lock:
+            self._script.clear()
         self._apply(Faults())
 
     def next(
@@ -169,7 +176,9 @@ class FaultPlan:
         for fault in faults:
             if fault != "ok" and fault not in FAULTS:
                 raise ValueError(f"{fault!r} is not a fault; there are ok, {', '.join(FAULTS)}")
-            self._script.append(_Scripted(None if fault == "ok" else fault, method, path))
+        entries = [_Scripted(None if fault == "ok" else fault, method, path) for fault in faults]
+        with self._lock:
+            self._script.extend(entries)
 
     @property
     def scripted(self) -> int:
@@ -178,15 +187,17 @@ class FaultPlan:
 
     # For the core
 
-    def refuses(self, method: str, path: str) -> bool:
-        """Whether a client that has yet to connect for this request finds the door closed."""
-        entry = self._match(method, path)
-        if entry is not None:
-            if entry.fault == "refused":
+    def refuses(self, method: str, path: str, *, connected: bool) -> bool:
+        """Whether the client of this request finds the door closed.
+
+        One that is connected already does so by the script alone.
+        """
+        with self._lock:
+            entry = self._match(method, path)
+            if entry is not None and entry.fault == "refused":
                 self._script.remove(entry)
                 return True
-            return False
-        return self.closes()
+        return entry is None and not connected and self.closes()
 
     def closes(self) -> bool:
         """Whether the listener closes for a moment now, by the plan's chance."""
@@ -194,9 +205,13 @@ class FaultPlan:
 
     def draw(self, method: str, path: str) -> Fault | None:
         """The fate of a request that has arrived and was admitted."""
-        if self._script and (entry := self._match(method, path)) is not None:
-            self._script.remove(entry)
-            return entry.fault
+        if self._script:
+            with self._lock:
+                entry = self._match(method, path)
+                # One scripted since this request came through the door is for the next.
+                if entry is not None and entry.fault != "refused":
+                    self._script.remove(entry)
+                    return entry.fault
         if not self._bounds:
             return None
         lot = self._random.random()
@@ -234,6 +249,10 @@ class FaultPlan:
 
 
 _AT_ONCE = Delivery()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _names(value: str | Collection[str]) -> frozenset[str]:

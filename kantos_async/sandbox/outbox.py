@@ -6,25 +6,14 @@ import hashlib
 import heapq
 import hmac
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["RETRIES", "Attempt", "Outbox", "Parcel", "sign"]
+__all__ = ["RETRIES", "Outbox", "Parcel", "sign"]
 
 #: Seconds after a failed attempt until the next, as documented; then it is given up.
 RETRIES = (60.0, 300.0, 1800.0)
-
-
-class Attempt(NamedTuple):
-    """One attempt to deliver a webhook."""
-
-    #: The server's time, Unix seconds.
-    time: float
-    #: 0 where no answer came.
-    status: int
-    #: Why none came.
-    error: str = ""
 
 
 class Parcel(msgspec.Struct):
@@ -38,7 +27,10 @@ class Parcel(msgspec.Struct):
     #: The server's time of the next attempt.
     due: float
     state: Literal["waiting", "sending", "delivered", "failed"] = "waiting"
-    attempts: list[Attempt] = []
+    #: Each attempt's time and status; 0 where no answer came.
+    attempts: list[tuple[float, int]] = []
+    #: For each attempt why no answer came; empty where one did.
+    errors: list[str] = []
 
 
 class Outbox:
@@ -80,7 +72,8 @@ class Outbox:
         """Note how an attempt ended; `status` is 0 without an answer, and `error` says why."""
         known = parcel.id in self._sending
         self._sending.discard(parcel.id)
-        parcel.attempts.append(Attempt(now, status, error))
+        parcel.attempts.append((now, status))
+        parcel.errors.append(error)
         if 200 <= status < 300:
             parcel.state = "delivered"
         elif len(parcel.attempts) > len(RETRIES):

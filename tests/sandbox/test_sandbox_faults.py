@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import threading
 from collections import Counter
 from typing import Any
 
@@ -125,6 +127,77 @@ def test_a_faulty_request_counts_once_it_arrived(start_core: Any, fault: Any) ->
     api.core.faults.next(fault)
     post(api)
     assert api.core.log[-1].left == 9
+
+
+def test_a_scripted_refusal_costs_nothing_over_a_connection_either(start_core: Any) -> None:
+    api = start_core(quota=Quota(limit=10), faults=Faults(refused=1.0))
+    api.core.faults.next("ok", "refused")
+    headers = {"X-Api-Key": api.key}
+    target = "/api/crm/objects"
+    for kind in ("deliver", "refuse", "deliver"):  # by chance only before there is a connection
+        answer = api.core.exchange("GET", target, headers, connected=True)
+        assert answer.delivery.kind == kind
+    assert dict(answer.headers)["X-RateLimit-Remaining"] == "8"
+    assert api.core.arrived == 2
+    assert [(e.status, e.fate, e.left) for e in api.core.log][1] == (0, "refused", None)
+
+
+def test_a_test_may_script_while_requests_run(api: Any) -> None:
+    faults, failures, over = api.core.faults, [], threading.Event()
+    faults.next(*["ok"] * 2_000, method="DELETE")
+
+    def poll() -> None:
+        try:
+            for _ in range(50):
+                api("GET", "/crm/objects")
+        except RuntimeError as error:
+            failures.append(error)
+        over.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread = threading.Thread(target=poll)
+        thread.start()
+        while not over.is_set():
+            faults.next("ok", method="DELETE")
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0, "fast"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "refused",
+        "html",
+        "latency",
+        "jitter",
+        "lateness",
+        "refused_for",
+        "retry_after",
+        "search_lag",
+    ],
+)
+def test_a_measure_is_a_finite_number(name: str, number: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        Faults(**{name: number})
+
+
+@pytest.mark.parametrize("slow", [(float("nan"), 1.0), (0.0, float("inf")), (0.0, float("nan"))])
+def test_bounds_are_finite(slow: Any) -> None:
+    with pytest.raises(ValueError, match="slow"):
+        Faults(slow=slow)
+
+
+@pytest.mark.parametrize(
+    "location", ["https://a/\r\nX: 1", "https://a/\n", "https://ü/", "https://€/"]
+)
+def test_a_location_fits_into_a_header(location: str) -> None:
+    with pytest.raises(ValueError, match="location"):
+        Faults(location=location)
 
 
 def test_a_refused_connection_costs_nothing(start_core: Any) -> None:
