@@ -82,6 +82,8 @@ class Sandbox:
             limit, daily = limit or PLANS[plan][0], daily or PLANS[plan][1]
         if seed_records < 0:
             raise ValueError("seed_records must not be negative")
+        if not 0 <= port < 65_536:
+            raise ValueError(f"port must be from 0 to 65535, not {port}")
         self.core = Core(
             database=os.fspath(database),
             quota=Quota(limit, window, windows, daily),

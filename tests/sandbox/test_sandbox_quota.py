@@ -120,6 +120,8 @@ def test_the_plans(plan: Any, limit: int, daily: int) -> None:
         ({"plan": "gold"}, "plan"),
         ({"seed_records": -1}, "seed_records"),
         ({"stamp_digits": 2}, "stamp_digits"),
+        ({"port": 70_000}, "port"),
+        ({"port": -1}, "port"),
     ],
 )
 def test_settings_out_of_range_are_named(settings: dict[str, Any], name: str) -> None:

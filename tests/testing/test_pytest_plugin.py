@@ -101,6 +101,9 @@ def test_no_such_fault(kantos_sandbox): pass
 @pytest.mark.kantos(faults={"drop_after": 7})
 def test_out_of_range(kantos_sandbox): pass
 
+@pytest.mark.kantos(faults={"latency": "fast"})
+def test_no_number(kantos_sandbox): pass
+
 @pytest.mark.kantos("free")
 def test_by_place(kantos_sandbox): pass
 """
@@ -167,12 +170,13 @@ def test_on_anyio_in_auto_mode_beside_pytest_asyncio(run: Any) -> None:
 
 def test_the_marker_sets_the_sandbox_up(run: Any) -> None:
     result = run(MARKS)
-    result.assert_outcomes(passed=3, errors=4)
+    result.assert_outcomes(passed=3, errors=5)
     result.stdout.fnmatch_lines(
         [
             "*@pytest.mark.kantos:*plna*",
             "*@pytest.mark.kantos:*dorp_after*",
             "*@pytest.mark.kantos:*chance from 0 to 1*",
+            "*@pytest.mark.kantos: latency must be a finite number*fast*",
             "*@pytest.mark.kantos takes settings by name only*",
         ]
     )
