@@ -69,15 +69,19 @@ class Console:
             "count": count,
             "quota": {"limit": quota.limit, "window": quota.window, "daily": quota.daily},
             "objects": [kind.summary() for kind in core.store.objects.values()],
-            "records": self._records(given.get("object") or next(iter(core.store.objects), None)),
+            "records": self._records(given.get("object", "")),
             "faults": self._faults(),
         }
 
-    def _records(self, object_id: str | None) -> dict[str, Any]:
-        if object_id is None:  # an account without objects
+    def _records(self, object_id: str) -> dict[str, Any]:
+        """Those of this object, or of the first where there is no such object (any more)."""
+        kinds = self._core.store.objects
+        if object_id not in kinds:
+            object_id = next(iter(kinds), "")
+        if not object_id:  # an account without objects
             return {"object": "", "fields": [], "rows": [], "total": 0}
         rows, total = self._core.latest(object_id, _RECORDS)
-        fields = [field.slug for field in self._core.store.objects[object_id].fields.values()]
+        fields = [field.slug for field in kinds[object_id].fields.values()]
         return {"object": object_id, "fields": fields, "rows": rows, "total": total}
 
     def _faults(self) -> dict[str, Any]:

@@ -259,7 +259,13 @@ class Sandbox:
 
     @contextlib.contextmanager
     def down(self) -> Generator[None]:
-        """Within the block connections are refused, and idle ones are closed."""
+        """Within the block connections are refused, and idle ones are closed.
+
+        Raises:
+            RuntimeError: it does not serve.
+        """
+        if self._stage != "serving":
+            raise RuntimeError("this sandbox does not serve")
         self._server.close_door()
         try:
             yield

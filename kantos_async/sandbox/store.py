@@ -215,6 +215,8 @@ class Store:
 
     def holder(self, object_id: str, slug: str, value: Any) -> str | None:
         """The id of a record that has this value in this field."""
+        if isinstance(value, list | dict):  # SQLite shows those as their JSON
+            value = msgspec.json.encode(value).decode()
         row = self.db.execute(
             f"SELECT id FROM records WHERE object_id = ? AND {column(slug)} = ? LIMIT 1",
             (object_id, value),

@@ -158,6 +158,15 @@ def test_ids_and_slugs_may_be_any_text(start_core: Callable[..., Any], file: str
     assert len(api.query(odd, filters={"owner's": "Ann"})["data"]) == 1
 
 
+def test_a_unique_field_may_hold_a_list(start_core: Callable[..., Any], file: str) -> None:
+    write(file, TABLES)
+    tags = {"id": "fld_1", "name": "T", "slug": "tags", "type": "multi_select", "unique": True}
+    insert(file, "objects", "obj_x", "X", "x", None, 1, json.dumps([tags]))
+    api = start_core(database=file)
+    body = {"object_id": "obj_x", "field_values": {"tags": ["é", {"b": 1}]}}
+    assert [api("POST", "/crm/record", body).status for _ in range(2)] == [201, 409]
+
+
 @pytest.mark.parametrize("kinds", [0, 1])
 def test_an_account_without_contacts_has_a_console(file: str, kinds: int) -> None:
     write(file, TABLES)
@@ -166,7 +175,7 @@ def test_an_account_without_contacts_has_a_console(file: str, kinds: int) -> Non
     with pytest.raises(ValueError, match="has no obj_contacts"):
         Sandbox(database=file, seed_records=5)
     with Sandbox(database=file) as sb:
-        for query in ("", "?object="):
+        for query in ("", "?object=", "?object=obj_contacts"):
             state = httpx.get(sb.url.replace("/api", f"/_sandbox/state{query}")).json()
             assert state["records"]["object"] == ("obj_0" if kinds else "")
 

@@ -54,6 +54,8 @@ async def test_it_starts_on_either_loop_and_stops() -> None:
 
 def test_it_is_entered_once() -> None:
     sandbox = Sandbox()
+    with pytest.raises(RuntimeError, match="does not serve"), sandbox.down():
+        pass
     with sandbox:
         url = sandbox.url
         with pytest.raises(RuntimeError, match="serves already"):
