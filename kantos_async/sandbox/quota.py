@@ -40,8 +40,8 @@ class Quota:
         daily: int | None = None,
     ) -> None:
         for name, value in (("limit", limit), ("window", window), ("daily", daily)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive, not {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, not {value}")
         if windows not in {"aligned", "first"}:
             raise ValueError(f"windows must be 'aligned' or 'first', not {windows!r}")
         self.limit = limit

@@ -115,6 +115,7 @@ def test_the_plans(plan: Any, limit: int, daily: int) -> None:
         ({"limit": 0}, "limit"),
         ({"limit": -5}, "limit"),
         ({"window": 0}, "window"),
+        ({"window": float("inf")}, "window"),
         ({"daily": 0}, "daily"),
         ({"windows": "sliding"}, "windows"),
         ({"plan": "gold"}, "plan"),
