@@ -64,6 +64,11 @@ class Outsider:
             number -= share
         for _ in range(ties):
             self.insert(self.random.randint(90, 2000), ago=self.random.uniform(10, longest))
+        # Searches have known it for long: a lag counts from the writing, which was just now.
+        plan = self.core.faults.plan
+        self.core.faults.set(search_lag=0.0)
+        self.core.look(KIND)
+        self.core.faults.set(plan)
 
     async def write(self) -> None:
         """Go on until cancelled."""
