@@ -7,12 +7,14 @@ Nothing here decides alone: lost, old, copied or from a killed run, the file cos
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Generator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -43,6 +45,17 @@ CREATE TABLE change (
     id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, before BLOB, wrote BLOB NOT NULL)
     WITHOUT ROWID;
 """
+
+
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_DAMAGED = "it is damaged; delete it, and the next run reads the object anew"
+_MESSAGES = {
+    sqlite3.SQLITE_BUSY: "another run is using it",
+    sqlite3.SQLITE_LOCKED: "another run is using it",
+    sqlite3.SQLITE_FULL: "the disk is full; what was written until now is kept, so run it again",
+    sqlite3.SQLITE_NOTADB: "it is not a state file",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+}
 
 
 class Meta(msgspec.Struct):
@@ -91,8 +104,10 @@ class State:
             db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             db.executescript(f"PRAGMA temp_store = FILE; PRAGMA journal_mode = MEMORY; {_TABLES}")
             return db
-        os.close(os.open(self.path, os.O_RDWR | (os.O_CREAT if self._make else 0), 0o600))
-        db = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+        self._see_to_file(self.path)
+        db = sqlite3.connect(
+            _uri(self.path), uri=True, isolation_level=None, timeout=0, check_same_thread=False
+        )
         try:
             # The lock is held until the connection closes, or the process dies.
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -104,6 +119,20 @@ class State:
             db.close()
             raise
         return db
+
+    def _see_to_file(self, path: Path) -> None:
+        """Make the file, ours alone, if there is none.
+
+        One that is there is never opened but by SQLite: closing any descriptor of a file gives up
+        all locks that the process has on it, and so that of a run which is using it.
+        """
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not self._make:
+            path.stat()
+            return
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _lay_out(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
@@ -144,15 +173,8 @@ class State:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> StateError:
-        text = str(error)
         name = "the temporary database" if self.path is None else str(self.path)
-        if "locked" in text:
-            text = "another run is using it"
-        elif "full" in text:
-            text = "the disk is full; what was written until now is kept, so run it again"
-        elif "not a database" in text:
-            text = "it is not a state file"
-        return StateError(f"{name}: {text}")
+        return StateError(f"{name}: {_MESSAGES.get(_code(error), error)}")
 
     @contextlib.contextmanager
     def whole(self) -> Generator[sqlite3.Connection]:
@@ -228,3 +250,17 @@ class State:
         with self.whole() as db:
             db.execute("DELETE FROM record")
             self.set(watermark=None, walked_at=None)
+
+
+def _uri(path: Path) -> str:
+    """A path as SQLite's name for a file that it must not make."""
+    text = path.absolute().as_posix()
+    return f"file://{quote(os.fsencode(text if text[0] == '/' else '/' + text))}?mode=rw"
+
+
+def _code(error: Exception) -> int:
+    """What went wrong, in SQLite's numbers; never read from a text, which may name the path."""
+    if isinstance(error, OSError):
+        return sqlite3.SQLITE_FULL if error.errno in _FULL else sqlite3.SQLITE_OK
+    # The low byte is the kind of error, the others tell more. None: an error of Python's module.
+    return (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_OK) & 0xFF

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -154,6 +156,36 @@ async def test_a_state_in_use_is_locked(tmp_path: Path) -> None:
             await k.records.upsert_many(people(2), object_id=OBJECT, key="email", state=state)
         await run
         await k.records.upsert_many(people(2), object_id=OBJECT, key="email", state=state)
+
+
+async def test_a_second_run_of_the_same_process_leaves_the_lock_alone(tmp_path: Path) -> None:
+    world, state = World(), tmp_path / "s"
+    child = """
+import sys
+from kantos_async.bulk.state import State
+try:
+    State(sys.argv[1]).set(wrote_at=1.0)
+except Exception as error:
+    print(error)
+else:
+    print("written")
+"""
+
+    def elsewhere() -> str:
+        command = [sys.executable, "-c", child, str(state)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    async with world.client() as k:
+        run = k.records.upsert_many(people(100), object_id=OBJECT, key="email", state=state)
+        async with run:
+            await anext(run)
+            with pytest.raises(StateError, match="another run is using it"):
+                await k.records.upsert_many(people(1), object_id=OBJECT, key="email", state=state)
+            with pytest.raises(StateError, match="another run is using it"):
+                await k.records.undo(state)
+            assert "another run is using it" in elsewhere()
+            assert len([outcome async for outcome in run]) == 99
+        assert elsewhere() == "written\n"
 
 
 async def test_files_that_are_no_state_are_refused(tmp_path: Path) -> None:
