@@ -14,10 +14,10 @@ from collections.abc import Generator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
+from .database import connect, state_error
 from .errors import StateError
 from .schema import Schema
 
@@ -45,17 +45,6 @@ CREATE TABLE change (
     id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, before BLOB, wrote BLOB NOT NULL)
     WITHOUT ROWID;
 """
-
-
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-_DAMAGED = "it is damaged; delete it, and the next run reads the object anew"
-_MESSAGES = {
-    sqlite3.SQLITE_BUSY: "another run is using it",
-    sqlite3.SQLITE_LOCKED: "another run is using it",
-    sqlite3.SQLITE_FULL: "the disk is full; what was written until now is kept, so run it again",
-    sqlite3.SQLITE_NOTADB: "it is not a state file",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-}
 
 
 class Meta(msgspec.Struct):
@@ -101,13 +90,11 @@ class State:
 
     def _connect(self) -> sqlite3.Connection:
         if self.path is None:
-            db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            db = connect(None)
             db.executescript(f"PRAGMA temp_store = FILE; PRAGMA journal_mode = MEMORY; {_TABLES}")
             return db
         self._see_to_file(self.path)
-        db = sqlite3.connect(
-            _uri(self.path), uri=True, isolation_level=None, timeout=0, check_same_thread=False
-        )
+        db = connect(self.path)
         try:
             # The lock is held until the connection closes, or the process dies.
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -170,11 +157,7 @@ class State:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise self._error(error) from error
-
-    def _error(self, error: Exception) -> StateError:
-        name = "the temporary database" if self.path is None else str(self.path)
-        return StateError(f"{name}: {_MESSAGES.get(_code(error), error)}")
+            raise state_error(self.path, error) from error
 
     @contextlib.contextmanager
     def whole(self) -> Generator[sqlite3.Connection]:
@@ -200,7 +183,11 @@ class State:
 
     def _load(self) -> Meta:
         rows = self.db.execute("SELECT name, value FROM meta").fetchall()
-        return msgspec.convert({name: msgspec.json.decode(value) for name, value in rows}, Meta)
+        try:
+            values = {name: msgspec.json.decode(value) for name, value in rows}
+            return msgspec.convert(values, Meta)
+        except ValueError as error:
+            raise state_error(self.path, error) from error
 
     def set(self, **values: Any) -> None:
         """Change what `meta` holds."""
@@ -250,17 +237,3 @@ class State:
         with self.whole() as db:
             db.execute("DELETE FROM record")
             self.set(watermark=None, walked_at=None)
-
-
-def _uri(path: Path) -> str:
-    """A path as SQLite's name for a file that it must not make."""
-    text = path.absolute().as_posix()
-    return f"file://{quote(os.fsencode(text if text[0] == '/' else '/' + text))}?mode=rw"
-
-
-def _code(error: Exception) -> int:
-    """What went wrong, in SQLite's numbers; never read from a text, which may name the path."""
-    if isinstance(error, OSError):
-        return sqlite3.SQLITE_FULL if error.errno in _FULL else sqlite3.SQLITE_OK
-    # The low byte is the kind of error, the others tell more. None: an error of Python's module.
-    return (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_OK) & 0xFF

@@ -254,6 +254,36 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> No
     assert len(world.core.look(OBJECT)) == 2_000
 
 
+async def test_a_path_is_not_taken_for_the_fault(tmp_path: Path) -> None:
+    world = World()
+    async with world.client() as k:
+        for name in ("full", "unlocked"):
+            path = tmp_path / name / "a.state"
+            with pytest.raises(StateError, match="No such file"):
+                await k.records.upsert_many([], object_id=OBJECT, key="email", state=path)
+            path.parent.mkdir()
+            path = path.with_name("ä %41?#.state")
+            await k.records.upsert_many(people(1), object_id=OBJECT, key="email", state=path)
+            assert path.exists()
+
+
+@pytest.mark.parametrize("first", [1, 20])
+async def test_a_damaged_file_is_named_and_what_to_do(tmp_path: Path, first: int) -> None:
+    world, state = World(), tmp_path / "s"
+    async with world.client() as k:
+        await sync(k, people(500), state)
+        page = 4096
+        data = bytearray(state.read_bytes())
+        data[first * page :] = b"\xa5" * (len(data) - first * page)
+        state.write_bytes(data)
+        with pytest.raises(StateError, match="it is damaged; delete it"):
+            await sync(k, people(500), state)
+        with pytest.raises(StateError, match="it is damaged; delete it"):
+            await k.records.undo(state)
+        state.unlink()
+        assert (await sync(k, people(500), state)).unchanged == 500
+
+
 async def test_when_too_much_seems_to_be_gone_nothing_is_written(tmp_path: Path) -> None:
     world, state, rows = World(), tmp_path / "s", people(300)
     ids = fill(world, rows)
