@@ -86,7 +86,7 @@ class Mirror:
         doubtful: list[str] = []
         with self._state.whole():
             for record in records:
-                known = self._row_of(record)
+                known = self.row_of(record)
                 before = self.get(record.id)
                 verdict = _verdict(known, before)
                 if verdict is rules.Verdict.ASK:
@@ -99,7 +99,7 @@ class Mirror:
 
     def is_doubtful(self, record: Record) -> bool:
         """Whether a search shows a record older than it is known to be."""
-        return _verdict(self._row_of(record), self.get(record.id)) is not rules.Verdict.TAKE
+        return _verdict(self.row_of(record), self.get(record.id)) is not rules.Verdict.TAKE
 
     def _note_lag(self, own: int) -> None:
         """A write of ours is shown: how old was it when it was not, as far as we looked?"""
@@ -110,7 +110,7 @@ class Mirror:
 
     def wrote(self, record: Record) -> Known:
         """Take in the answer to a write of ours."""
-        known = self._row_of(record)
+        known = self.row_of(record)
         known = known._replace(own=known.updated)
         with self._state.whole():
             self._put(known, record)
@@ -118,7 +118,7 @@ class Mirror:
 
     def told(self, record: Record) -> Known:
         """Take in the answer to a GET."""
-        known, before = self._row_of(record), self.get(record.id)
+        known, before = self.row_of(record), self.get(record.id)
         if before is not None and before.own == known.updated:
             known = known._replace(own=before.own)
         with self._state.whole():
@@ -137,7 +137,8 @@ class Mirror:
             if wanted is not None and (self._deletes or not _covers(known.seen, wanted)):
                 self._spool.hold(known.id, msgspec.json.encode(record.field_values))
 
-    def _row_of(self, record: Record) -> Known:
+    def row_of(self, record: Record) -> Known:
+        """A record as the mirror would hold it."""
         values = record.field_values
         seen = b"".join(fingerprint(kind, values.get(slug)) for slug, kind in self._kinds)
         return Known(

@@ -8,17 +8,19 @@ from typing import Any
 from ..api.models import Record
 from ..api.records import get_record, update_record
 from ..errors import KantosError, ResponseDecodeError, UnknownOutcomeError
-from ..transport.session import Session
 from .schema import Schema
 from .values import fingerprint
+from .wires import CountedSession
 
 __all__ = ["patch"]
 
 
 async def patch(
-    session: Session, schema: Schema, record_id: str, values: Mapping[str, Any]
-) -> Record:
+    session: CountedSession, schema: Schema, record_id: str, values: Mapping[str, Any]
+) -> Record | None:
     """Set some fields of a record: `PATCH /crm/record/{record_id}`.
+
+    None: it was carried out, but neither its answer nor the record could be read.
 
     Raises:
         UnknownOutcomeError: it may have been carried out, and the record does not show it (yet).
@@ -29,10 +31,13 @@ async def patch(
     except ResponseDecodeError as error:
         if not error.done:
             raise
-        return await get_record(session, record_id=record_id)
+        try:
+            return await get_record(session.settling, record_id=record_id)
+        except Exception:
+            return None  # whatever that look met: the update is done
     except UnknownOutcomeError as unknown:
         try:
-            record = await get_record(session, record_id=record_id)
+            record = await get_record(session.settling, record_id=record_id)
         except KantosError:
             raise unknown from unknown.__cause__
         if not _holds(schema, record, values):

@@ -9,6 +9,7 @@ from math import inf
 from ..api.models import Record
 from ..paging import Page
 from . import rules
+from .doubts import Doubts
 from .mirror import micros
 from .parts import Parts
 from .plan import LARGE, follow, mirror_pays, walk_pays, walk_reads
@@ -32,12 +33,13 @@ class Paths:
         records: how many records the object has, as last seen.
     """
 
-    def __init__(self, parts: Parts, reads: Reads) -> None:
+    def __init__(self, parts: Parts, reads: Reads, doubts: Doubts) -> None:
         self._session = parts.session
         self._options = options = parts.options
         self._margin = options.policy.margin
         self._state = parts.state
         self._reads = reads
+        self._doubts = doubts
         self._report = parts.report
         self._has_rows = parts.spool.lookups > 0
         # Ids cannot be looked up; and what the input lacks, only the whole object shows.
@@ -113,7 +115,7 @@ class Paths:
                 self._choose("empty", "the object has no records", whole=True)
         elif mirrored:
             await self._let_writes_appear()
-        self._forget_creates()
+        await self._doubts.settle()
 
     def _mirror_pays(self, page: Page[Record]) -> bool:
         return len(page) >= self.records or mirror_pays(
@@ -175,10 +177,6 @@ class Paths:
         """After a crash a create may be under way still, and invisible; whether we waited."""
         row = self._state.db.execute("SELECT max(at) FROM intent").fetchone()
         return row[0] is not None and await self._wait(row[0])
-
-    def _forget_creates(self) -> None:
-        with self._state.whole() as db:
-            db.execute("DELETE FROM intent")
 
     async def _let_writes_appear(self) -> bool:
         """What we wrote a moment ago a search may not show yet; whether we waited."""

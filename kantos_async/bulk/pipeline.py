@@ -16,7 +16,7 @@ from ..errors import (
     WrongContextError,
 )
 from ..transport.jobs import Job
-from .errors import StateError
+from .errors import NotKeptError, StateError
 from .report import Outcome
 from .wires import CountedSession, HaltedError
 
@@ -169,6 +169,11 @@ class Pipeline:
             assert item.work is not None
             try:
                 item.outcome = await item.work()
+            except NotKeptError as error:
+                item.outcome = error.outcome
+                self._on_outcome(item.outcome)
+                self.error = self.error or error.error
+                self.halt(str(error))
             except HaltedError as error:
                 self._drop(item)
                 self.halt(str(error))

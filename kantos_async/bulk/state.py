@@ -23,14 +23,16 @@ from .schema import Schema
 
 __all__ = ["FORMAT", "State"]
 
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x4B53594E  # "KSYN"
 
 # record: the mirror. `seen` holds a fingerprint for each managed field; `own` is the stamp of our
 #   last write, until a search has shown it.
 # input: for each key what we sent last, and what the server made of it.
-# intent: creates that may be on their way; committed before the create leaves.
-# change: what the last run replaced, for undo.
+# intent: creates that may be on their way; committed before the create leaves. `sent` holds the
+#   row's fingerprints, `log` the number of the undo log they belong in, if in any.
+# pending: the same for updates and deletes, as they will stand in the undo log.
+# change: what the last run replaced, for undo. `at`: when undo began to create it again.
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
@@ -40,9 +42,13 @@ CREATE INDEX record_key ON record (key);
 CREATE INDEX record_created ON record (created, id);
 CREATE TABLE input (
     key TEXT PRIMARY KEY, answered TEXT, sent BLOB NOT NULL, echo BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE intent (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE intent (
+    key TEXT PRIMARY KEY, at REAL NOT NULL, sent BLOB NOT NULL, log INTEGER) WITHOUT ROWID;
+CREATE TABLE pending (
+    id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, before BLOB, wrote BLOB NOT NULL,
+    log INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE change (
-    id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, before BLOB, wrote BLOB NOT NULL)
+    id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, before BLOB, wrote BLOB NOT NULL, at REAL)
     WITHOUT ROWID;
 """
 
@@ -71,6 +77,8 @@ class Meta(msgspec.Struct):
     schema: Schema | None = None
     #: A run that has not ended: the next one continues its undo log.
     running: bool = False
+    #: The number of the undo log: each run that writes begins the next one.
+    log: int = 0
 
 
 class State:

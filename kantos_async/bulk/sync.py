@@ -11,6 +11,7 @@ import anyio.lowlevel
 from ..transport.session import Session
 from .account import check_key, claim, read_schema
 from .decide import Decision
+from .doubts import Doubts
 from .errors import RowError, SyncStoppedError
 from .journal import Journal
 from .mirror import Mirror
@@ -83,8 +84,8 @@ class BulkRun(Run):
             report=self._report,
         )
         reads = Reads(parts)
-        self._paths = Paths(parts, reads)
         self._journal = Journal(state, spool, schema, options.undo)
+        self._paths = Paths(parts, reads, Doubts(parts, self._journal))
         self._writer = Writer(parts, reads, self._journal)
         await self._paths.prepare()
         if options.delete_missing:

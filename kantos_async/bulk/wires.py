@@ -35,15 +35,18 @@ class Tally:
     left: bool = False
     waiting: set[anyio.CancelScope] = attrs.field(factory=set, repr=False)
 
-    def admit(self, method: str) -> None:
+    def admit(self, method: str, settles: bool = False) -> None:
         """Count a call that is about to be sent.
+
+        Args:
+            settles: it tells what became of a write, and is sent in any case.
 
         Raises:
             HaltedError: it would be one too many.
         """
-        if self.left:
+        if self.left and not settles:
             raise HaltedError("the run was left")
-        if self.spent:
+        if self.spent and not settles:
             raise HaltedError(f"max_requests={self.limit} is reached")
         if is_read(method):
             self.reads += 1
@@ -67,10 +70,16 @@ class CountedSession(Session):
     """A session that counts what passes through it."""
 
     tally: Tally = attrs.field(kw_only=True)
+    settles: bool = attrs.field(default=False, kw_only=True)
+
+    @property
+    def settling(self) -> CountedSession:
+        """The same, for a read that tells what became of a write: no budget holds that back."""
+        return attrs.evolve(self, settles=True)
 
     async def send(self, call: Call[T]) -> T:
         """Carry out one call, within the run's budget."""
-        self.tally.admit(call.method)
+        self.tally.admit(call.method, self.settles)
         return await super().send(call)
 
     async def _pause(self, seconds: float) -> None:
@@ -84,7 +93,9 @@ class CountedSession(Session):
     async def _admit(self, deadline: float | None) -> Permit:
         tally = self.tally
         permit: Permit | None = None
-        if not tally.left:
+        if self.settles:
+            permit = await super()._enter(call, effort)
+        elif not tally.left:
             with anyio.CancelScope() as scope:
                 tally.waiting.add(scope)
                 try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import msgspec
 
 from ..api.models import Record
@@ -18,8 +18,9 @@ from ..errors import (
 )
 from ..settling import create_record
 from .decide import Decision, decide, merge
-from .errors import RowError
-from .journal import Journal
+from .errors import NotKeptError, RowError
+from .journal import Journal, mark_at
+from .keeping import Keeper
 from .mirror import Known
 from .parts import Parts
 from .patch import patch
@@ -27,7 +28,7 @@ from .pipeline import ENDING
 from .reads import Reads
 from .report import Outcome, Status
 from .rows import Input
-from .values import ABSENT, WIDTH
+from .values import ABSENT, NOTHING, WIDTH
 from .wires import HaltedError
 
 __all__ = ["Writer"]
@@ -52,6 +53,7 @@ class Writer:
         self._fields = parts.spool.fields
         self._reads = reads
         self._journal = journal
+        self._keeper = Keeper(parts, reads)
         unique = options.key is not None and parts.schema.is_unique(options.key)
         self._unique = options.key if unique else None
 
@@ -150,7 +152,7 @@ class Writer:
 
     async def _create(self, row: Input) -> Outcome:
         values = {slug: value for slug, value in row.values().items() if value is not None}
-        self._intend(row.key)
+        self._journal.intends(row.key, self._keeper.latest(), row.hashes)
         try:
             record = await create_record(
                 self._session,
@@ -163,32 +165,42 @@ class Writer:
         except ResponseDecodeError as error:
             if not error.done:
                 raise
+            # The intent stays: by that the next run, or the undo, finds the record.
             note = "it was created, but the answer to that could not be read"
-            return Outcome(row=row.n, key=row.key, status="created", note=note)
+            outcome = self._outcome(row, "created", None, note=note)
+            with self._keeper.keeping(outcome):
+                self._journal.begin()
+            return outcome
         except Exception:
-            self._forget_intent(row.key)
+            self._journal.failed(key=row.key)
             raise
-        with self._state.whole():
+        outcome = Outcome(row=row.n, key=row.key, status="created", record_id=record.id)
+        with self._keeper.keeping(outcome):
             known = self._mirror.wrote(record)
-            self._wrote()
-            self._agree(row, known, b"", {self._fields.index(slug) for slug in values})
-            self._forget_intent(row.key)
-            self._journal.created(known, record)
-        return self._outcome(row, "created", known)
+            self._keeper.agree(row, known, b"", {self._fields.index(slug) for slug in values})
+            self._journal.created(row.key, known, record)
+        return await self._clear(row, known, outcome)
+
+    async def _clear(self, row: Input, known: Known, outcome: Outcome) -> Outcome:
+        """Clear what the row clears and the server filled in by itself, such as a default."""
+        fields = tuple(
+            at
+            for at in range(len(row.hashes) // WIDTH)
+            if mark_at(row.hashes, at) == NOTHING != mark_at(known.seen, at)
+        )
+        if not fields:
+            return outcome
+        try:
+            await self._update(row, Decision("update", known, fields))
+        except NotKeptError as error:
+            raise NotKeptError(outcome, error.error) from error
+        except KantosError as error:  # the record is there in any case, and must be told
+            slugs = ", ".join(self._fields[at] for at in fields)
+            return attrs.evolve(outcome, note=f"{slugs} could not be cleared: {error}")
+        return outcome
 
     def _is_about_key(self, error: ConflictError) -> bool:
         return self._unique is not None and error.details.get("field", self._unique) == self._unique
-
-    def _intend(self, key: str | None) -> None:
-        if key is not None:
-            with self._state.whole() as db:
-                # The clock's lower bound may be a second behind.
-                at = self._now() + 1
-                db.execute("INSERT OR REPLACE INTO intent VALUES (?, ?)", (key, at))
-
-    def _forget_intent(self, key: str | None) -> None:
-        with self._state.whole() as db:
-            db.execute("DELETE FROM intent WHERE key = ?", (key,))
 
     # ---- update ----------------------------------------------------------------------------
 
@@ -197,25 +209,47 @@ class Writer:
         assert target is not None
         given = row.values()
         changed = {self._fields[place]: given[self._fields[place]] for place in decision.fields}
-        record = await patch(self._session, self._schema, target.id, changed)
-        with self._state.whole():
-            known = self._mirror.wrote(record)
-            self._wrote()
-            self._agree(row, known, target.seen, set(decision.fields))
-            self._journal.updated(known, target, self._by_slug(known, changed))
-        return self._outcome(row, "kept" if decision.kept else "updated", known)
+        sent = self._marks(row.hashes, decision)
+        self._journal.updates(target, sent)
+        try:
+            record = await patch(self._session, self._schema, target.id, changed)
+        except UnknownOutcomeError:
+            raise
+        except Exception:
+            self._journal.failed(record_id=target.id)
+            raise
+        note = "it was updated, but what came of that could not be read"
+        outcome = self._outcome(
+            row,
+            "kept" if decision.kept else "updated",
+            target,
+            note=note if record is None else None,
+        )
+        with self._keeper.keeping(outcome):
+            if record is None:
+                self._journal.updated(target, target, sent)
+            else:
+                known = self._mirror.wrote(record)
+                self._keeper.agree(row, known, target.seen, set(decision.fields))
+                self._journal.updated(known, target, self._marks(known.seen, decision))
+        return outcome
+
+    def _marks(self, marks: bytes, decision: Decision) -> dict[str, bytes]:
+        """The fingerprints of the fields to write."""
+        return {self._fields[place]: mark_at(marks, place) for place in decision.fields}
 
     # ---- delete ----------------------------------------------------------------------------
 
     async def _delete(self, row: Input, decision: Decision) -> Outcome:
         assert decision.target is not None
+        outcome = self._outcome(row, "deleted", decision.target)
         try:
-            await self._remove(decision.target)
+            await self._remove(decision.target, outcome)
         except NotFoundError:
             self._mirror.forget(decision.target.id)
             note = "it was gone already"
             return self._outcome(row, "unchanged", decision.target, note=note)
-        return self._outcome(row, "deleted", decision.target)
+        return outcome
 
     async def delete_missing(self, record_id: str) -> Outcome:
         """Delete a record whose key no row has, after asking it once more."""
@@ -228,7 +262,8 @@ class Writer:
                 return Outcome(row=0, key=key, status="unchanged", record_id=record_id)
             with self._state.whole():
                 self._spool.hold(record_id, msgspec.json.encode(record.field_values))
-            await self._remove(known)
+            outcome = Outcome(row=0, key=key, status="deleted", record_id=record_id)
+            await self._remove(known, outcome)
         except NotFoundError:
             self._mirror.forget(record_id)
             return Outcome(row=0, key=key, status="unchanged", record_id=record_id)
@@ -237,45 +272,25 @@ class Writer:
         except KantosError as error:
             status: Status = "unknown" if isinstance(error, UnknownOutcomeError) else "failed"
             return Outcome(row=0, key=key, status=status, record_id=record_id, error=error)
-        return Outcome(row=0, key=key, status="deleted", record_id=record_id)
+        return outcome
 
-    async def _remove(self, target: Known) -> None:
+    async def _remove(self, target: Known, outcome: Outcome) -> None:
         """Delete a record.
 
         Raises:
             NotFoundError: it was gone already.
         """
-        await delete_record(self._session, record_id=target.id)
-        with self._state.whole():
+        self._journal.deletes(target)
+        try:
+            await delete_record(self._session, record_id=target.id)
+        except UnknownOutcomeError:
+            raise
+        except Exception:
+            self._journal.failed(record_id=target.id)
+            raise
+        with self._keeper.keeping(outcome):
             self._mirror.forget(target.id)
             self._journal.deleted(target)
-            self._wrote()
-
-    # ---- keeping ---------------------------------------------------------------------------
-
-    def _agree(self, row: Input, known: Known, before: bytes, fields: set[int]) -> None:
-        if row.key is None:
-            return
-        base = merge(self._mirror.base(row.key), row.hashes, before, known.seen, fields)
-        if not before:
-            # What a create's key came back as is the server's way of writing it. That an update
-            # comes back with another key is somebody's renaming.
-            base = base._replace(answered=known.key if known.key != row.key else None)
-        self._mirror.agree(row.key, base)
-
-    def _by_slug(self, known: Known, values: Mapping[str, Any]) -> dict[str, bytes]:
-        """What the server made of the written values."""
-        places = {slug: place * WIDTH for place, slug in enumerate(self._fields)}
-        return {slug: known.seen[places[slug] : places[slug] + WIDTH] for slug in values}
-
-    def _wrote(self) -> None:
-        wire = self._session.wire
-        wire.kept[f"bulk:{self._options.object_id}"] = (wire.now(), None)
-        if self._state.path is not None:
-            self._state.set(wrote_at=self._now() + 1)
-
-    def _now(self) -> float:
-        return self._reads.server_time(self._session.wire.now())
 
     def _outcome(self, row: Input, status: Status, target: Known | None, **more: Any) -> Outcome:
         record_id = None if target is None else target.id
@@ -290,5 +305,5 @@ def direct(row: Input, mode: str) -> Decision:
     if mode == "delete":
         return Decision("delete", target)
     places = range(len(row.hashes) // WIDTH)
-    fields = tuple(at for at in places if row.hashes[at * WIDTH : (at + 1) * WIDTH] != ABSENT)
+    fields = tuple(at for at in places if mark_at(row.hashes, at) != ABSENT)
     return Decision("update" if fields else "nothing", target, fields)
