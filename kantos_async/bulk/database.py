@@ -66,13 +66,11 @@ def _uri(path: Path) -> str:
 class _Cursor(sqlite3.Cursor):
     """Each step of a statement may be the one that meets the damage."""
 
-    connection: _Connection
-
     def _failure(self, error: Exception) -> StateError:
         # The traceback keeps this cursor, and a statement that is open keeps the file locked.
         with contextlib.suppress(sqlite3.Error):
             self.close()
-        return state_error(self.connection.path, error)
+        return state_error(getattr(self.connection, "path", None), error)
 
     def execute(self, *args: Any) -> Self:
         try:

@@ -1167,6 +1167,7 @@ class UndoRun(Blocking):
 
     A field that somebody changed since is left to them, and so is a record that was created, if
     any of its fields was: their outcomes are `kept`. A deleted record comes back under a new id.
+    What the run did not do after all, or an earlier undo took back, is `unchanged`.
     See `Run` for its use.
     """
 
