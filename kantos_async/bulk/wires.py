@@ -91,11 +91,12 @@ class CountedSession(Session):
                 self.tally.waiting.discard(scope)
 
     async def _admit(self, deadline: float | None) -> Permit:
-        tally = self.tally
-        permit: Permit | None = None
+        tally, permit = self.tally, None
         if self.settles:
-            permit = await super()._enter(call, effort)
-        elif not tally.left:
+            permit = await super()._admit(deadline)
+            tally.requests += 1
+            return permit
+        if not tally.left:
             with anyio.CancelScope() as scope:
                 tally.waiting.add(scope)
                 try:
