@@ -55,6 +55,7 @@ class BulkRun(Run):
 
     async def _prepare(self, state: State) -> None:
         options, session = self._options, self._session
+        source, self._source = self._source, ()  # what it holds is let go, come what may
         if options.state is not None and options.key is not None:
             await claim(session, state, options.object_id, options.key)
         schema, is_old = state.meta.schema, True
@@ -69,8 +70,7 @@ class BulkRun(Run):
             schema = await reread()
         check_key(schema, options, self._report)
         spool = Spool(state, schema, options)
-        await spool.fill(self._source, reread)
-        self._source = ()
+        await spool.fill(source, reread)
         state.manage(spool.fields)
         self._report.rows = spool.count
         self._report.dropped = tuple(sorted(spool.dropped))

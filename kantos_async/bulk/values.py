@@ -20,6 +20,7 @@ __all__ = [
     "ABSENT",
     "NOTHING",
     "WIDTH",
+    "asked_as",
     "fingerprint",
     "is_empty",
     "key_text",
@@ -112,6 +113,26 @@ def key_text(kind: str, value: Any) -> str | None:
 def key_value(kind: str, text: str) -> Any:
     """A key's text as a value that can be looked up."""
     return msgspec.json.decode(text) if kind in _NUMBERS else text
+
+
+def asked_as(kind: str, value: Any) -> list[Any]:
+    """The values to look a key up by: what is compared, in each way that a record may write it.
+
+    Raises:
+        ValueError: no record can have this key.
+    """
+    key = key_text(kind, value)
+    if kind in _NUMBERS:
+        number = key_value(kind, key or "")
+        if isinstance(value, bool) or not isinstance(number, (int, float)):
+            raise ValueError(f"{value!r} is no number")
+        return [number]
+    if kind not in _DATES:
+        return [value]
+    datetime.fromisoformat(value if isinstance(value, str) else repr(value))
+    assert key is not None
+    midnight = f"{key}T00:00:00Z" if len(key) == len("2024-01-15") else f"{key}Z"
+    return list(dict.fromkeys((value, key, midnight) if "T" not in key else (value, midnight)))
 
 
 def is_empty(value: Any) -> bool:
