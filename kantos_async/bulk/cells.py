@@ -44,6 +44,12 @@ class Cells:
         self._options = options
         self._places = {slug: place for place, slug in enumerate(fields)}
 
+    @property
+    def key_kind(self) -> str:
+        """The type of the key's field."""
+        key = self._options.key
+        return "id" if key in {None, "id"} else self.schema.type_of(key or "")
+
     def mapping(self, item: Any) -> Mapping[Any, Any]:
         """An item of the input as a mapping.
 

@@ -15,7 +15,7 @@ from .policy import Options
 from .rows import Spool
 from .schema import Schema
 from .state import State
-from .values import ABSENT, WIDTH, fingerprint, key_text
+from .values import ABSENT, WIDTH, fingerprint, folded, key_text
 
 __all__ = ["Base", "Known", "Mirror", "Stamps", "micros", "moment"]
 
@@ -33,10 +33,16 @@ def moment(stamp: int) -> datetime:
     return _EPOCH + stamp * _STEP
 
 
-# A record without a key is nobody's to delete.
-_IS_GIVEN = """(key IS NULL OR key IN (SELECT key FROM temp.row WHERE key IS NOT NULL) OR key IN (
-    SELECT answered FROM input WHERE answered IS NOT NULL
-    AND key IN (SELECT key FROM temp.row WHERE key IS NOT NULL)))"""
+# A record without a key is nobody's to delete; nor is one whose key a row has in another case: the
+# server may well hold the two for one.
+_IS_GIVEN = """(key IS NULL
+    OR EXISTS (SELECT 1 FROM temp.row WHERE row.key = record.key)
+    OR EXISTS (SELECT 1 FROM temp.row WHERE row.key = record.folded)
+    OR EXISTS (SELECT 1 FROM temp.row WHERE row.folded = coalesce(record.folded, record.key))
+    OR EXISTS (SELECT 1 FROM input JOIN temp.row ON row.key = input.key
+        WHERE input.answered = record.key))"""
+
+_COLUMNS = "id, key, created, updated, seen, own"
 
 
 class Known(NamedTuple):
@@ -77,7 +83,7 @@ class Mirror:
         self._hold = options.keeps_old_values
         self._deletes = options.mode == "delete"
         self._kinds = [(slug, schema.type_of(slug)) for slug in spool.fields]
-        self._key_kind = schema.type_of(options.key or "")
+        self._key_kind = "id" if options.key == "id" else schema.type_of(options.key or "")
 
     # ---- taking in -------------------------------------------------------------------------
 
@@ -113,7 +119,8 @@ class Mirror:
         known = self.row_of(record)
         known = known._replace(own=known.updated)
         with self._state.whole():
-            self._put(known, record)
+            # What it shows is ours: undo needs what was there before, which is kept already.
+            self._put(known, record, hold=False)
         return known
 
     def told(self, record: Record) -> Known:
@@ -130,9 +137,12 @@ class Mirror:
         with self._state.whole() as db:
             db.execute("DELETE FROM record WHERE id = ?", (record_id,))
 
-    def _put(self, known: Known, record: Record) -> None:
-        self._state.db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?)", known)
-        if self._hold and known.key is not None:
+    def _put(self, known: Known, record: Record, hold: bool = True) -> None:
+        self._state.db.execute(
+            f"INSERT OR REPLACE INTO record ({_COLUMNS}, folded) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*known, None if known.key is None else folded(self._key_kind, known.key)),
+        )
+        if hold and self._hold and known.key is not None:
             wanted = self._spool.hashes_of(known.key)
             if wanted is not None and (self._deletes or not _covers(known.seen, wanted)):
                 self._spool.hold(known.id, msgspec.json.encode(record.field_values))
@@ -167,13 +177,15 @@ class Mirror:
 
     def get(self, record_id: str) -> Known | None:
         """What is known of a record."""
-        row = self._state.db.execute("SELECT * FROM record WHERE id = ?", (record_id,)).fetchone()
+        row = self._state.db.execute(
+            f"SELECT {_COLUMNS} FROM record WHERE id = ?", (record_id,)
+        ).fetchone()
         return None if row is None else Known._make(row)
 
     def find(self, key: str) -> list[Known]:
         """The records with a key, the oldest first."""
         rows = self._state.db.execute(
-            "SELECT * FROM record WHERE key = ? ORDER BY created, id", (key,)
+            f"SELECT {_COLUMNS} FROM record WHERE key = ? ORDER BY created, id", (key,)
         )
         return [Known._make(row) for row in rows.fetchall()]
 
@@ -181,6 +193,23 @@ class Mirror:
         """The records that a row with this key means, the oldest first."""
         answered = None if base is None else base.answered
         return (self.find(answered) if answered is not None else []) or self.find(key)
+
+    def is_like(self, n: int, key: str) -> bool:
+        """Whether a row's key is known in another case only, and the server must tell which it is.
+
+        False once it was asked.
+        """
+        given = {"n": n, "key": key, "folded": folded(self._key_kind, key)}
+        row = self._state.db.execute(
+            "SELECT 1 WHERE (EXISTS (SELECT 1 FROM record WHERE key = :folded)"
+            "  OR EXISTS (SELECT 1 FROM record WHERE folded = coalesce(:folded, :key)))"
+            " AND NOT EXISTS (SELECT 1 FROM record WHERE key = :key)"
+            " AND NOT EXISTS (SELECT 1 FROM input JOIN record ON record.key = input.answered"
+            "  WHERE input.key = :key)"
+            " AND NOT (SELECT asked FROM temp.row WHERE n = :n)",
+            given,
+        ).fetchone()
+        return row is not None
 
     def settled(self, first: int, last: int) -> dict[int, str]:
         """Rows that are surely on the server as they are: their numbers and records' ids.

@@ -41,6 +41,7 @@ class Paths:
         self._reads = reads
         self._doubts = doubts
         self._report = parts.report
+        self._spool = parts.spool
         self._has_rows = parts.spool.lookups > 0
         # Ids cannot be looked up; and what the input lacks, only the whole object shows.
         whole_needed = options.key == "id" or options.delete_missing
@@ -203,16 +204,21 @@ class Paths:
             return
         now = self._session.wire.now()
         due = [batch for batch in batches if now - self._looked_up.get(batch[-1].n, -inf) >= FRESH]
-        await all_of(self._session, [partial(self._reads.look_up, batch) for batch in due])
+        await all_of(self._session, [partial(self._reads.look_up_each, batch) for batch in due])
         self._looked_up.update((batch[-1].n, now) for batch in due)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether what is known was read before the first row: neither row by row, nor never."""
+        return self.path not in {"lookup", "direct"}
 
     @property
     def is_old(self) -> bool:
         """Whether what is known must be looked at again before something is written by it."""
-        looked_up = self.path in {"lookup", "direct"}
-        return not looked_up and self._session.wire.now() - self._read_at >= FRESH
+        return self.reads_all and self._session.wire.now() - self._read_at >= FRESH
 
     async def look_again(self, rows: Sequence[Input]) -> None:
         """Look up rows that are about to be written."""
         chunks = in_lookups(rows)
-        await all_of(self._session, [partial(self._reads.look_up, chunk) for chunk in chunks])
+        await all_of(self._session, [partial(self._reads.look_up_each, chunk) for chunk in chunks])
+        self._spool.note_asked(rows)

@@ -10,7 +10,12 @@ from typing import Any
 
 from ..api.models import Record
 from ..api.records import get_record
-from ..errors import NotFoundError, QueryIgnoredError
+from ..errors import (
+    BadRequestError,
+    NotFoundError,
+    QueryIgnoredError,
+    UnprocessableEntityError,
+)
 from ..paging import PER_PAGE, Page, Query
 from ..walks.counting import find_gone
 from ..walks.keyset import KeysetPages
@@ -19,6 +24,7 @@ from .errors import SyncStoppedError
 from .mirror import Base, Mirror, micros, moment
 from .parts import Parts
 from .rows import Input
+from .values import asked_as
 from .wires import all_of
 
 __all__ = ["Reads"]
@@ -39,6 +45,9 @@ class Reads:
         self._state = parts.state
         self._mirror = parts.mirror
         self._report = parts.report
+        self._spool = parts.spool
+        self._kind = parts.schema.type_of(parts.options.key or "")
+        self._spells = True  # keys are asked for in each way that a record may write them
 
     def server_time(self, when: float) -> float:
         """The earliest that the server's clock may have shown at our `when`."""
@@ -171,17 +180,54 @@ class Reads:
 
     # ---- some keys -------------------------------------------------------------------------
 
+    async def look_up_each(self, rows: Sequence[Input]) -> None:
+        """Look up the keys of some rows, at most a hundred; fail those that the server refuses.
+
+        Raises:
+            BadRequestError, UnprocessableEntityError: it refuses each of several.
+        """
+        try:
+            return await self.look_up(rows)
+        except (BadRequestError, UnprocessableEntityError) as error:
+            named = [row for row in rows if row.width]
+            if self._spells and any(len(self._asked(row)) > 1 for row in named):
+                self._spells = False  # it may be our ways of writing a date
+                return await self.look_up_each(rows)
+            if not await self._look_up_parts(named) and len(named) > 1:
+                raise  # then it is not the keys
+            if len(named) == 1:
+                self._spool.refuse(named[0], error)
+
+    async def _look_up_parts(self, rows: Sequence[Input]) -> int:
+        """Look up what can be looked up of rows that cannot all be; how many these are."""
+        half, good = len(rows) // 2, 0
+        for part in (rows[:half], rows[half:]) if half else ():
+            try:
+                await self.look_up(part)
+                good += len(part)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                good += await self._look_up_parts(part)
+                if len(part) == 1:
+                    self._spool.refuse(part[0], error)
+        return good
+
+    def _asked(self, row: Input) -> list[Any]:
+        key = self._options.key
+        assert key is not None
+        ways = asked_as(self._kind, row.values()[key])
+        return ways if self._spells else ways[:1]
+
     async def look_up(self, rows: Sequence[Input]) -> None:
         """Look up the keys of some rows, at most a hundred."""
         key = self._options.key
         assert key is not None
-        asked = {row.key: row.values()[key] for row in rows if row.width and row.key is not None}
+        asked = {row.key: self._asked(row) for row in rows if row.width and row.key is not None}
         if not asked:
             return
         if key == "id":  # a filter on ids is only inferred
             await all_of(self._session, [partial(self._ask, text) for text in asked])
             return
-        found = await self._query_keys(key, list(asked.values()))
+        found = await self._query_keys(key, [way for ways in asked.values() for way in ways])
         self._match_folded(asked, found)
         ids = {record.id for record in found}
         stale = [

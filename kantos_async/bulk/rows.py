@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import anyio.lowlevel
@@ -14,6 +14,7 @@ from .policy import Options
 from .schema import Schema
 from .source import Rows, Source, each
 from .state import State
+from .values import folded
 
 __all__ = ["PER_LOOKUP", "Input", "Rows", "Source", "Spool", "in_lookups"]
 
@@ -22,11 +23,13 @@ PER_LOOKUP = 100
 #: Bytes of keys in one look-up: proxies cut off long URLs.
 _URL_BYTES = 5_700
 
+# `folded` is the key without its case, where that differs; `asked`, whether the server was asked
+# for a key that the mirror has in another case only.
 # A temporary table lies in a file that only we can read, and that is gone when we are.
 _TABLES = """
 CREATE TEMP TABLE row (
     n INTEGER PRIMARY KEY, key TEXT, width INTEGER, hashes BLOB, data BLOB, problem TEXT,
-    winner INTEGER);
+    winner INTEGER, folded TEXT, asked INTEGER NOT NULL DEFAULT 0);
 CREATE TEMP TABLE held (id TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 _BATCH = 500
@@ -62,6 +65,8 @@ class Spool:
         self.count = 0
         #: Rows whose key is missing or unreadable, so that nobody knows which record they mean.
         self.nameless = 0
+        #: Rows whose key the server has refused to look up.
+        self.refused = 0
         self.lookups = 0
         with state.guarded():
             state.db.executescript(_TABLES)
@@ -105,13 +110,21 @@ class Spool:
         self._store(batch)
         with self._state.whole() as db:
             db.execute("CREATE INDEX temp.row_key ON row (key)")
+            db.execute("CREATE INDEX temp.row_folded ON row (folded) WHERE folded IS NOT NULL")
             self._settle_duplicates()
         self.lookups = self._count_lookups()
 
     def _store(self, batch: list[tuple[Any, ...]]) -> None:
         with self._state.whole() as db:
-            db.executemany("INSERT INTO temp.row VALUES (?, ?, ?, ?, ?, ?, NULL)", batch)
+            db.executemany(
+                "INSERT INTO temp.row (n, key, width, hashes, data, problem, folded)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(*entry, self._folded(entry[1])) for entry in batch],
+            )
         batch.clear()
+
+    def _folded(self, key: str | None) -> str | None:
+        return None if key is None else folded(self._cells.key_kind, key)
 
     def _entry(self, n: int, item: Any, sure: bool = False) -> tuple[Any, ...]:
         key, width = None, 0
@@ -133,14 +146,22 @@ class Spool:
         return n, key, width, hashes, data, None
 
     def _settle_duplicates(self) -> None:
-        """Of two rows with one key one wins, so that their writes never race."""
+        """Of two rows that mean one record one wins, so that their writes never race.
+
+        These have one key, or keys that the server is known to write in one way; e-mails may
+        differ in case.
+        """
         last = self._options.on_duplicate == "last"
         pick, other = ("max", "<") if last else ("min", ">")
-        self._state.db.execute(
+        same = "coalesce(folded, key)" if self._cells.key_kind == "email" else "key"
+        db = self._state.db
+        if db.execute("SELECT 1 FROM input WHERE answered IS NOT NULL").fetchone():
+            same = f"coalesce((SELECT answered FROM input WHERE input.key = row.key), {same})"
+        db.execute(
             f"""UPDATE temp.row SET winner = twin.n FROM (
-                    SELECT key, {pick}(n) AS n FROM temp.row WHERE problem IS NULL
-                    AND key IS NOT NULL GROUP BY key HAVING count(*) > 1) AS twin
-                WHERE row.key = twin.key AND row.n {other} twin.n AND row.problem IS NULL"""
+                    SELECT {same} AS same, {pick}(n) AS n FROM temp.row WHERE problem IS NULL
+                    AND key IS NOT NULL GROUP BY 1 HAVING count(*) > 1) AS twin
+                WHERE {same} = twin.same AND row.n {other} twin.n AND row.problem IS NULL"""
         )
 
     def _count_lookups(self) -> int:
@@ -155,18 +176,47 @@ class Spool:
     def take(self, after: int) -> list[Input]:
         """The next rows, as many as one look-up can ask for."""
         with self._state.guarded():
-            found = self._state.db.execute(
-                "SELECT n, key, CASE WHEN problem IS NULL AND winner IS NULL THEN width ELSE 0 END,"
-                " hashes, data, problem, winner FROM temp.row WHERE n > ? ORDER BY n LIMIT ?",
-                (after, 4 * PER_LOOKUP),
-            )
-            return next(iter(in_lookups(Input(*values) for values in found)), [])
+            found = self._rows("n > ? ORDER BY n LIMIT ?", after, 4 * PER_LOOKUP)
+            return next(iter(in_lookups(found)), [])
+
+    def again(self, rows: Sequence[Input]) -> list[Input]:
+        """The same rows as they are now: a look-up may have failed some of them."""
+        with self._state.guarded():
+            return list(self._rows("n BETWEEN ? AND ? ORDER BY n", rows[0].n, rows[-1].n))
+
+    def _rows(self, where: str, *values: int) -> Iterator[Input]:
+        found = self._state.db.execute(
+            "SELECT n, key, CASE WHEN problem IS NULL AND winner IS NULL THEN width ELSE 0 END,"
+            f" hashes, data, problem, winner FROM temp.row WHERE {where}",
+            values,
+        )
+        return (Input(*row) for row in found)
+
+    def refuse(self, row: Input, error: Exception) -> None:
+        """The server will not look up a row's key: it fails."""
+        self.refused += 1
+        with self._state.whole() as db:
+            db.execute("UPDATE temp.row SET problem = ? WHERE n = ?", (_text(error), row.n))
+
+    def note_asked(self, rows: Sequence[Input]) -> None:
+        """The server was asked for the keys of these rows."""
+        with self._state.whole() as db:
+            db.executemany("UPDATE temp.row SET asked = 1 WHERE n = ?", [(row.n,) for row in rows])
 
     def hashes_of(self, key: str) -> bytes | None:
-        """The fingerprints of the row with this key that will be written."""
+        """The fingerprints of the row that will be written to a record with this key.
+
+        Its own key is this; or became this on the server; or is this in another case.
+        """
         found = self._state.db.execute(
-            "SELECT hashes FROM temp.row WHERE key = ? AND problem IS NULL AND winner IS NULL",
-            (key,),
+            "SELECT hashes FROM ("
+            " SELECT 0 AS far, row.* FROM temp.row WHERE key = :key"
+            " UNION ALL SELECT 1, row.* FROM input JOIN temp.row ON row.key = input.key"
+            "  WHERE input.answered = :key"
+            " UNION ALL SELECT 2, row.* FROM temp.row WHERE key = :folded"
+            " UNION ALL SELECT 2, row.* FROM temp.row WHERE folded = coalesce(:folded, :key)"
+            ") WHERE problem IS NULL AND winner IS NULL ORDER BY far LIMIT 1",
+            {"key": key, "folded": self._folded(key)},
         ).fetchone()
         return None if found is None else found[0]
 

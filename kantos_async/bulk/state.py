@@ -27,7 +27,7 @@ FORMAT = 2
 _APPLICATION = 0x4B53594E  # "KSYN"
 
 # record: the mirror. `seen` holds a fingerprint for each managed field; `own` is the stamp of our
-#   last write, until a search has shown it.
+#   last write, until a search has shown it; `folded` the key without its case, where that differs.
 # input: for each key what we sent last, and what the server made of it.
 # intent: creates that may be on their way; committed before the create leaves. `sent` holds the
 #   row's fingerprints, `log` the number of the undo log they belong in, if in any.
@@ -37,11 +37,13 @@ _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
     id TEXT PRIMARY KEY, key TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL,
-    seen BLOB NOT NULL, own INTEGER) WITHOUT ROWID;
+    seen BLOB NOT NULL, own INTEGER, folded TEXT) WITHOUT ROWID;
 CREATE INDEX record_key ON record (key);
+CREATE INDEX record_folded ON record (folded) WHERE folded IS NOT NULL;
 CREATE INDEX record_created ON record (created, id);
 CREATE TABLE input (
     key TEXT PRIMARY KEY, answered TEXT, sent BLOB NOT NULL, echo BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX input_answered ON input (answered) WHERE answered IS NOT NULL;
 CREATE TABLE intent (
     key TEXT PRIMARY KEY, at REAL NOT NULL, sent BLOB NOT NULL, log INTEGER) WITHOUT ROWID;
 CREATE TABLE pending (

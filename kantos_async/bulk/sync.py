@@ -101,10 +101,12 @@ class BulkRun(Run):
         batches = self._next_batches()
         if not batches:
             return await self._load_missing(pipeline)
+        refused = self._parts.spool.refused
         await self._paths.look_up(batches)
         written = 0
-        for batch in batches:
-            await self._check(batch)
+        for rows in batches:
+            await self._check(rows)
+            batch = rows if self._parts.spool.refused == refused else self._parts.spool.again(rows)
             settled = self._settled(batch)
             with self._parts.mirror.whole():
                 for row in batch:
@@ -169,7 +171,7 @@ class BulkRun(Run):
 
     async def _check(self, batch: list[Input]) -> None:
         """See to it that what is written by these rows is known well enough."""
-        if self._paths.path in {"lookup", "direct"}:
+        if not self._paths.reads_all:
             return
         is_old, now = self._paths.is_old, self._session.wire.now()
         if is_old and now - self._checked_at >= FRESH:
@@ -196,8 +198,11 @@ class BulkRun(Run):
     def _is_unsure(self, row: Input, is_old: bool) -> bool:
         """Whether a row's record must be looked at before the row is written.
 
-        Because what is known of it is old; or because undo needs the values that it has.
+        Because what is known of it is old; or because undo needs the values that it has; or
+        because a record has its key in another case, and only the server knows whether it is one.
         """
+        if self._is_like(row):
+            return True
         if not is_old and not self._options.keeps_old_values:
             return False
         decision = self._decide(row)
@@ -206,6 +211,11 @@ class BulkRun(Run):
         if decision.target is None:
             return is_old and not self._writer.is_guarded
         return is_old or self._parts.spool.held(decision.target.id) is None
+
+    def _is_like(self, row: Input) -> bool:
+        if row.key is None or row.width == 0 or self._options.key == "id":
+            return False
+        return self._paths.reads_all and self._parts.mirror.is_like(row.n, row.key)
 
     # ---- what the input lacks --------------------------------------------------------------
 
@@ -245,7 +255,12 @@ class BulkRun(Run):
         while batch := self._parts.spool.take(after):
             after = batch[-1].n
             await anyio.lowlevel.checkpoint()
+            refused = self._parts.spool.refused
             await self._paths.look_up([batch])
+            if like := [row for row in batch if self._is_like(row)]:
+                await self._paths.look_again(like)
+            if self._parts.spool.refused > refused:
+                batch = self._parts.spool.again(batch)
             settled = self._settled(batch)
             counts["unchanged"] += len(settled)
             for row in batch:
@@ -275,7 +290,7 @@ class BulkRun(Run):
 
     def _reads_before(self, unsure: int) -> int:
         """How many look-ups so many rows take before they are written."""
-        if self._paths.path in {"lookup", "direct"}:
+        if not self._paths.reads_all:
             return 0
         if self._options.key == "id":
             return unsure

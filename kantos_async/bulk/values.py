@@ -22,6 +22,7 @@ __all__ = [
     "WIDTH",
     "asked_as",
     "fingerprint",
+    "folded",
     "is_empty",
     "key_text",
     "key_value",
@@ -113,6 +114,14 @@ def key_text(kind: str, value: Any) -> str | None:
 def key_value(kind: str, text: str) -> Any:
     """A key's text as a value that can be looked up."""
     return msgspec.json.decode(text) if kind in _NUMBERS else text
+
+
+def folded(kind: str, key: str) -> str | None:
+    """A key without its case, where that differs; None where it does not, or means something."""
+    if kind == "id" or kind in _NUMBERS or kind in _DATES:
+        return None
+    text = key.casefold()
+    return None if text == key else text
 
 
 def asked_as(kind: str, value: Any) -> list[Any]:
