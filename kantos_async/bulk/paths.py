@@ -73,7 +73,8 @@ class Paths:
     def _choose(self, path: Path, why: str, whole: bool = False) -> None:
         self.path, self.why, self.whole = path, why, whole
 
-    def _costs(self) -> str:
+    def costs(self) -> str:
+        """What learning what differs takes, in words."""
         walk = f"a walk of {walk_reads(self.records)} requests"
         return walk if self._lookups >= LARGE else f"{self._lookups} look-ups, or {walk}"
 
@@ -91,10 +92,10 @@ class Paths:
         if not self.records:
             self._choose("empty", "the object has no records", whole=True)
         elif len(first) >= self.records or walk_pays(self._lookups, self.records):
-            self._choose("walk", self._costs(), whole=True)
+            self._choose("walk", self.costs(), whole=True)
             await self._reads.take_walk(pages, first, self._reads.server_time(now))
         else:
-            self._choose("lookup", self._costs())
+            self._choose("lookup", self.costs())
 
     async def _with_state(self) -> None:
         mirrored = self._state.meta.walked_at is not None
@@ -106,9 +107,9 @@ class Paths:
             await self._follow(page, now)
         elif mirrored or self._mirror_pays(page):
             why = "the mirror is read anew (`reconcile`)" if mirrored else "a new state"
-            await self._walk(page, now, f"{why}: {self._costs()}")
+            await self._walk(page, now, f"{why}: {self.costs()}")
         else:
-            self._choose("lookup", f"a mirror would not pay: {self._costs()}")
+            self._choose("lookup", f"a mirror would not pay: {self.costs()}")
         if self.whole:
             self._reads.advance(page)
             self._reads.all_is_read(now)
@@ -141,9 +142,9 @@ class Paths:
         if tells and await self._read_changes(page, now):
             return
         if follow(self._lookups, self.records, tells) == "lookup":
-            self._choose("lookup", self._costs())
+            self._choose("lookup", self.costs())
         else:
-            await self._walk(page, now, self._costs())
+            await self._walk(page, now, self.costs())
 
     async def _read_changes(self, page: Page[Record], now: float) -> bool:
         """Read what changed since the watermark; False without one, or where that is too much."""
@@ -162,7 +163,7 @@ class Paths:
             why = f"{changed} records changed since the last run"
         self._choose("delta", why, whole=True)
         if not await self._reads.count(page, now):
-            await self._walk(page, now, f"only a walk shows what is gone: {self._costs()}")
+            await self._walk(page, now, f"only a walk shows what is gone: {self.costs()}")
         return True
 
     def _reconcile_is_due(self, now: float) -> bool:

@@ -37,6 +37,17 @@ def _at_least(least: float) -> Callable[[Any, attrs.Attribute[Any], float], None
     return check
 
 
+def _time(value: timedelta | float | None) -> timedelta | None:
+    if value is None or isinstance(value, timedelta):
+        return value
+    return timedelta(seconds=value)
+
+
+def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: timedelta | None) -> None:
+    if value is not None and value < timedelta(0):
+        raise ValueError(f"{attribute.name}={value!r}: must not be negative")
+
+
 @attrs.frozen(kw_only=True)
 class SyncPolicy:
     """The safety margins of a bulk run. The defaults suit a server whose searches lag a second.
@@ -52,7 +63,7 @@ class SyncPolicy:
             those younger than an hour. If one is alive, all are.
         max_vanished: the share of the known records that may be gone before a run stops.
         reconcile: with a state file, the whole object is read again when that was done longer
-            ago than this. 0: now. None: never.
+            ago than this: a timedelta, or seconds. 0: now. None: never.
 
     Raises:
         ValueError: a setting is out of range; it is named.
@@ -63,7 +74,9 @@ class SyncPolicy:
     payback: float = attrs.field(default=10.0, validator=_at_least(0))
     sample: int = attrs.field(default=20, validator=_at_least(1))
     max_vanished: float = attrs.field(default=0.5, validator=_at_least(0))
-    reconcile: timedelta | None = timedelta(days=7)
+    reconcile: timedelta | None = attrs.field(
+        default=timedelta(days=7), converter=_time, validator=_not_negative
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ import anyio
 import attrs
 
 from ..transport.session import Session
+from .errors import SyncStoppedError
 from .pipeline import Pipeline
 from .report import Outcome, Plan, Report
 from .state import State
@@ -75,6 +76,10 @@ class Run(ABC, AsyncIterator[Outcome]):
     def _conclude(self) -> None:
         """All is done."""
 
+    def _needs(self) -> str:
+        """What must be read before the first write: a smaller `max_requests` gets nowhere."""
+        return "raise max_requests, for the next run would read as much"
+
     # ---- using it --------------------------------------------------------------------------
 
     async def explain(self) -> Plan:
@@ -82,10 +87,19 @@ class Run(ABC, AsyncIterator[Outcome]):
 
         What it reads is not lost: the run goes on with it. Close the run (`async with`, or
         `aclose()`) if you do not go on.
+
+        Raises:
+            SyncStoppedError: `max_requests` is reached before all is read.
+            RuntimeError: the run has ended.
         """
-        await self._open()
+        if self._ended:
+            raise RuntimeError("the run has ended: its report tells what it did; make a new one")
         try:
+            await self._open()
             return await self._plan()
+        except HaltedError as error:
+            await self.aclose()
+            raise SyncStoppedError(self._while_reading(error)) from error
         except BaseException:
             await self.aclose()
             raise
@@ -133,7 +147,7 @@ class Run(ABC, AsyncIterator[Outcome]):
         try:
             await self._open()
         except HaltedError as error:
-            self._report.stopped = f"{error}, while reading; nothing was written"
+            self._report.stopped = self._while_reading(error)
             return None
         pipeline = self._pipeline
         assert pipeline is not None
@@ -176,7 +190,9 @@ class Run(ABC, AsyncIterator[Outcome]):
         pipeline = self._pipeline
         if pipeline is not None and self._prepared:
             if pipeline.halted is not None:
-                self._report.stopped = f"{pipeline.halted}; {self._how_to_go_on()}"
+                in_vain = self._tally.spent and not self._tally.writes
+                how = self._needs() if in_vain else self._how_to_go_on()
+                self._report.stopped = f"{pipeline.halted}; {how}"
             elif self._exhausted:
                 self._conclude()
         self._close()
@@ -197,6 +213,10 @@ class Run(ABC, AsyncIterator[Outcome]):
                 error.add_note(said)
             _log.warning("bulk run %s", said)
         self._close()
+
+    def _while_reading(self, error: HaltedError) -> str:
+        needs = f"; {self._needs()}" if self._tally.spent else ""
+        return f"{error}, while reading; nothing was written{needs}"
 
     def _how_to_go_on(self) -> str:
         if self._state_path is None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from typing import Any, TypeAlias
 
 import anyio
@@ -18,7 +25,7 @@ _CLOSING = 5.0
 
 
 @contextlib.asynccontextmanager
-async def each(source: Source) -> AsyncIterator[AsyncIterator[Any]]:
+async def each(source: Source) -> AsyncGenerator[AsyncIterator[Any]]:
     """The rows of a source, which is closed where reading it ends early.
 
     Raises:

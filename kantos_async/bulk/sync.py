@@ -94,6 +94,13 @@ class BulkRun(Run):
     def _conclude(self) -> None:
         self._journal.end()
 
+    def _needs(self) -> str:
+        needs = super()._needs()
+        paths = getattr(self, "_paths", None)
+        if paths is None or not paths.records:
+            return needs
+        return f"{needs} (to know what differs takes {paths.costs()})"
+
     # ---- rows ------------------------------------------------------------------------------
 
     async def _load(self, pipeline: Pipeline) -> bool:

@@ -1127,6 +1127,10 @@ class BulkRun(Blocking):
 
         What it reads is not lost: the run goes on with it. Close the run (`with`, or
         `close()`) if you do not go on.
+
+        Raises:
+            SyncStoppedError: `max_requests` is reached before all is read.
+            RuntimeError: the run has ended.
         """
         return self._portal.run(self._async.explain)
 
@@ -1178,6 +1182,10 @@ class UndoRun(Blocking):
 
         What it reads is not lost: the run goes on with it. Close the run (`with`, or
         `close()`) if you do not go on.
+
+        Raises:
+            SyncStoppedError: `max_requests` is reached before all is read.
+            RuntimeError: the run has ended.
         """
         return self._portal.run(self._async.explain)
 
