@@ -54,7 +54,8 @@ async def test_a_budget_that_reading_alone_spends_writes_nothing(tmp_path: Path)
             people(900, "!"), object_id=OBJECT, key="email", state=state, max_requests=5
         )
         assert report.requests == 5
-        assert report.stopped == "max_requests=5 is reached, while reading; nothing was written"
+        said = "max_requests=5 is reached, while reading; nothing was written"
+        assert (report.stopped or "").startswith(said)
         report = await many(people(900, "!"), object_id=OBJECT, key="email", max_requests=40)
     assert report.requests == 40
     assert 0 < report.updated < 40

@@ -215,8 +215,8 @@ class SyncWorld:
             seed=self.draw.randrange(2**32),
         )
         records = self.core.records
-        self._add, self._change, self._remove = records.add, records.change, records.remove
-        records.add = self._on_add  # type: ignore[method-assign]
+        self._insert, self._change, self._remove = records._insert, records.change, records.remove
+        records._insert = self._on_insert  # type: ignore[method-assign]
         records.change = self._on_change  # type: ignore[method-assign]
         records.remove = self._on_remove  # type: ignore[method-assign]
         self._grow()
@@ -234,13 +234,19 @@ class SyncWorld:
         if self.draw.random() < 0.8:
             for record_id in self.draw.sample(sorted(self.stories), len(self.stories) // 20):
                 self.core.records.change(record_id, {self.fields[0]: self._value("x")}, now - 7)
+        # Searches have known it for long: a lag counts from the writing, which was just now.
+        plan = self.core.faults.plan
+        self.core.faults.set(plan, search_lag=0.0)
         self.core.look(self.object_id)
+        self.core.faults.set(plan)
 
-    def _on_add(self, object_id: str, values: Any, user: str, now: float) -> Any:
+    def _on_insert(
+        self, object_id: str, values: Any, user: str, now: float, created: float
+    ) -> Any:
         key = values.get(self.key)
-        row = self._add(object_id, values, user, now)
-        self._judge_create(key, now)
-        self.stories[row.id] = RecordStory(key, now, self.actor, now)
+        row = self._insert(object_id, values, user, now, created)
+        self._judge_create(key, created)
+        self.stories[row.id] = RecordStory(key, created, self.actor, created)
         return row
 
     def _on_change(self, record_id: str, values: Any, now: float) -> Any:
