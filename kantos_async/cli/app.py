@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
 from .._version import __version__
-from .exits import ExitCode, explain
+from .exits import ExitCode, ReaderLeftError, explain
+from .streams import lenient_streams
 
 __all__ = ["app", "run"]
 
@@ -52,10 +51,16 @@ logging.getLogger("kantos_async").addHandler(logging.NullHandler())
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that lacks a letter shows its code, instead of ending the command.
-            stream.reconfigure(errors="backslashreplace")
+    with lenient_streams():
+        code = _run(arguments)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            return _fail(f"standard output: {error.strerror or error}", ExitCode.USAGE)
+        return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         for name in app:
             app[name]  # the list of commands shows what each says of itself
@@ -63,9 +68,7 @@ def run(arguments: Sequence[str]) -> int:
         return int(app(arguments) or ExitCode.OK)
     except CycloptsError as error:
         return _fail(str(error), ExitCode.USAGE)
-    except BrokenPipeError:
-        # `kantos ... | head`: the reader has seen enough. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeftError:
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:
         failure = explain(error)

@@ -14,7 +14,7 @@ from ..errors import (
     ReadOnlyError,
 )
 
-__all__ = ["ExitCode", "UsageError", "explain", "line_for"]
+__all__ = ["ExitCode", "ReaderLeftError", "UsageError", "explain", "line_for"]
 
 
 class ExitCode(IntEnum):
@@ -36,6 +36,10 @@ class ExitCode(IntEnum):
 
 class UsageError(Exception):
     """The command cannot start with what it was given; the message is one line for people."""
+
+
+class ReaderLeftError(Exception):
+    """Whoever read what the command writes has seen enough: `kantos export ... | head`."""
 
 
 def explain(error: BaseException) -> tuple[str, ExitCode] | None:

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .progress import Bars, Display, Lines, Silent
+from .streams import put_bytes
 
 __all__ = ["STANDARD", "Flag", "Output", "printable"]
 
@@ -92,9 +93,7 @@ class Output:
     def document(self, document: Any) -> None:
         """Print a JSON document, whether or not `--json` asks for it."""
         # Bytes, because JSON is UTF-8 whatever the terminal's encoding.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
-        sys.stdout.flush()
+        put_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
 
 
 STANDARD = Output()

@@ -22,6 +22,7 @@ from ..webhooks import RecordEvent, WebhookEvent, WebhookReceiver
 from ..webhooks.asgi import Message, Receive, Scope, Send
 from .exits import UsageError
 from .output import STANDARD, Output, printable
+from .streams import has_left
 
 __all__ = ["Listener", "webhooks"]
 
@@ -136,6 +137,8 @@ class Listener:
         else:
             line = printable(f"{_summary(event)}{said}")
         print(line, flush=True)
+        if has_left(sys.stdout):
+            raise BrokenPipeError  # nobody sees it: not handled
 
     async def _forward(self, client: httpx.AsyncClient, event: WebhookEvent) -> str:
         delivery = _current.get()

@@ -9,6 +9,10 @@ from kantos_async.cli.app import app
 from kantos_async.cli.exits import UsageError
 from kantos_async.errors import NotFoundError
 
+needs_pipes = pytest.mark.skipif(
+    sys.platform == "win32", reason="pipes report their reader's end differently"
+)
+
 
 @pytest.fixture
 def command(monkeypatch):
@@ -144,7 +148,7 @@ def test_a_letter_that_the_terminal_lacks_does_not_end_the_command():
     assert done.stdout == "Zo\\xeb\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes report their reader's end differently")
+@needs_pipes
 def test_a_reader_that_has_seen_enough_is_no_failure():
     code = (
         "from kantos_async.cli.app import app, run\n"
@@ -160,6 +164,53 @@ def test_a_reader_that_has_seen_enough_is_no_failure():
         process.stdout.close()
         assert process.wait(30) == 0
         assert process.stderr.read() == b""
+
+
+@needs_pipes
+def test_a_reader_that_has_seen_enough_does_not_change_how_a_command_ended():
+    code = (
+        "from kantos_async.cli.app import app, run\n"
+        "from kantos_async.cli.output import STANDARD\n"
+        "def p():\n"
+        "    for n in range(1000): STANDARD.facts('x' * 1000, {})\n"
+        "    STANDARD.document('x' * 100_000)\n"
+        "    return 5\n"
+        "app.command(p)\n"
+        "raise SystemExit(run(['p']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 5
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's syntax")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_streams_that_were_closed_before_do_not_matter(closed):
+    code = (
+        "import sys\n"
+        "from kantos_async.cli.app import app, run\n"
+        "from kantos_async.cli.output import STANDARD\n"
+        "def p():\n"
+        "    STANDARD.remark('r'); STANDARD.document({}); STANDARD.table('t', []); return 5\n"
+        "app.command(p)\n"
+        "raise SystemExit(run(['p']))"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, code],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert done.stdout == ("" if ">&-" in closed.split() else "{}\nt: none\n")
+    assert done.stderr == ("" if "2>&-" in closed else "r\n")
 
 
 @pytest.mark.parametrize("missing", ["cyclopts", "uvicorn"])

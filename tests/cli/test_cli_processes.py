@@ -1,6 +1,7 @@
 """Imports as a shell runs them: pipes, Ctrl-C, kill."""
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -54,6 +55,49 @@ def test_a_pipe_is_read(sandbox):
         process.communicate("name,email\nAnn,ann@x.example\n", timeout=60)
     assert process.returncode == 0
     assert emails(sandbox) == ["ann@x.example"]
+
+
+@needs_signals
+def test_a_reader_of_the_complaints_that_leaves_does_not_end_the_import(sandbox):
+    rows = "".join(f"P{n},p{n}@x.example\n" for n in range(50))
+    Path("leads.csv").write_text("name,email\nX,no\nY,no\n" + rows, encoding="utf-8")
+    with start("leads.csv", "--key", "email", "--json") as process:
+        process.stderr.close()
+        assert json.loads(process.stdout.read())["created"] == 50
+        assert process.wait(60) == 1
+    assert len(emails(sandbox)) == 50
+
+
+@needs_signals
+@pytest.mark.parametrize("way", [(), ("--json",), ("--dry-run",), ("--dry-run", "--json")])
+def test_a_reader_of_the_results_that_leaves_does_not_change_the_code(sandbox, way):
+    rows = "".join(f"P{n},p{n}@x.example\n" for n in range(3))
+    Path("leads.csv").write_text("name,email\nX,no\n" + rows, encoding="utf-8")
+    with start("leads.csv", "--key", "email", *way) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == (4 if way and "--dry-run" in way else 1)
+    assert "Error" not in err
+    assert len(emails(sandbox)) == (0 if "--dry-run" in way else 3)
+
+
+@needs_signals
+def test_standard_streams_that_are_closed(sandbox):
+    sandbox.insert("obj_contacts", [{"name": "Ann", "email": "ann@x.example"}])
+    for words, said in [
+        ("import contacts - --key email <&-", "kantos: standard input: is closed"),
+        ("export contacts --to - >&-", "kantos: standard output: is closed"),
+        ("delete rec_x <&-", "kantos: nobody can be asked here: say --yes"),
+    ]:
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" -m kantos_async.cli {words}', sys.executable],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (2, said)
 
 
 @needs_signals

@@ -79,6 +79,8 @@ def _seekable(path: str) -> Generator[Path]:
         copy = Path(folder) / "rows"
         with copy.open("xb") as to:
             if path == "-":
+                if sys.stdin is None:
+                    raise UsageError("standard input: is closed")
                 shutil.copyfileobj(sys.stdin.buffer, to)
             else:
                 with open(path, "rb") as pipe:
