@@ -2,8 +2,11 @@ import csv
 import errno
 import io
 import json
+import os
+import stat
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from pyarrow import parquet
 
 from kantos_async.cli.formats import sinks
+
+needs_pipes = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX files")
 
 #: Long ago: a walk waits for a second that is not over yet.
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
@@ -169,6 +174,58 @@ def test_a_full_disk_behind_standard_output(sandbox, deals):
         )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "kantos: standard output: No space left on device"
+
+
+@needs_pipes
+def test_a_named_pipe_is_written_and_stays(kantos, deals):
+    os.mkfifo("pipe")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_bytes()))
+    reader.start()
+    assert kantos("export", "deals", "--to", "pipe", "--format", "csv").code == 0
+    reader.join(30)
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+    assert len(list(csv.DictReader(io.StringIO(read[0].decode(), newline="")))) == 3
+
+
+@needs_pipes
+@pytest.mark.parametrize("old", ["old\n", None])
+def test_a_symbolic_link_stays_and_its_file_is_replaced(kantos, deals, old):
+    Path("folder").mkdir()
+    target = Path("folder/target.csv")
+    if old is not None:
+        target.write_text(old, encoding="utf-8")
+    Path("link.csv").symlink_to(target)
+    assert kantos("export", "deals", "--to", "link.csv").code == 0
+    assert Path("link.csv").is_symlink()
+    assert len(read("folder/target.csv")) == 3
+    assert [path.name for path in Path("folder").iterdir()] == ["target.csv"]
+
+
+@needs_pipes
+def test_a_new_file_has_the_mode_of_the_old_one(kantos, deals):
+    for mode in (0o600, 0o664):
+        Path("out.csv").write_text("old\n", encoding="utf-8")
+        Path("out.csv").chmod(mode)
+        assert kantos("export", "deals", "--to", "out.csv").code == 0
+        assert stat.S_IMODE(os.stat("out.csv").st_mode) == mode
+
+
+@needs_pipes
+def test_a_reader_that_has_seen_enough_ends_an_export_well(sandbox):
+    sandbox.insert("obj_deals", [{"name": "x" * 200} for _ in range(3_000)], created_at=LONG_AGO)
+    with subprocess.Popen(
+        [sys.executable, "-m", "kantos_async.cli", "export", "deals", "--to", "-", "--quiet"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+    assert len(sandbox.log) < 30
 
 
 def test_a_file_that_cannot_be_replaced_leaves_the_export_beside_it(kantos, deals, monkeypatch):
