@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 
@@ -108,6 +108,12 @@ class Pipeline:
         item = self._items.popleft()
         self._open_writes -= item.work is not None
         return item.outcome
+
+    def drain(self) -> Iterator[Outcome]:
+        """All outcomes that are known, in order; what has none is passed over."""
+        while self._items:
+            if (outcome := self._items.popleft().outcome) is not None:
+                yield outcome
 
     @property
     def is_empty(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -217,6 +217,10 @@ class Run(ABC, AsyncIterator[Outcome]):
     def _while_reading(self, error: HaltedError) -> str:
         needs = f"; {self._needs()}" if self._tally.spent else ""
         return f"{error}, while reading; nothing was written{needs}"
+
+    def _untaken(self) -> Iterator[Outcome]:
+        """Once the run was left: outcomes that are counted, and that nobody has seen."""
+        return iter(()) if self._pipeline is None else self._pipeline.drain()
 
     def _how_to_go_on(self) -> str:
         if self._state_path is None:

@@ -11,7 +11,7 @@ import attrs
 
 from .. import KantosAsync
 from ..bulk.policy import Options
-from ..bulk.report import Plan
+from ..bulk.report import Outcome, Plan
 from ..bulk.run import Run
 from ..bulk.sync import BulkRun
 from .complaints import Complaints
@@ -84,6 +84,9 @@ class Job:
                 async with run:
                     await self._follow(run, stages, results)
             except BaseException:
+                # What was under way when the run was left has been done, and is told.
+                for outcome in run._untaken():
+                    self._take(outcome, results)
                 say_where(run, self.out)
                 raise
         self._remark(run)
@@ -123,12 +126,15 @@ class Job:
             if outcome.row:
                 pace.done += 1
                 step.advance()
-                if results is not None:
-                    results.take(outcome)
-            if outcome.status in {"failed", "unknown"} and not self.intake.is_rejected(outcome):
-                self.complaints.say(
-                    "failed rows", f"{self.intake.about(outcome)}: {self.intake.said(outcome)}"
-                )
+            self._take(outcome, results)
+
+    def _take(self, outcome: Outcome, results: Results | None) -> None:
+        if outcome.row and results is not None:
+            results.take(outcome)
+        if outcome.status in {"failed", "unknown"} and not self.intake.is_rejected(outcome):
+            self.complaints.say(
+                "failed rows", f"{self.intake.about(outcome)}: {self.intake.said(outcome)}"
+            )
 
     # ---- in the end ------------------------------------------------------------------------
 

@@ -174,6 +174,21 @@ async def test_leaving_before_the_first_outcome_settles_what_is_under_way(tmp_pa
     assert len(world.core.look(OBJECT)) == 40
 
 
+async def test_what_settled_after_leaving_can_be_told(tmp_path: Path) -> None:
+    world, told = World(latency=(0.1, 0.5)), []
+    async with world.client() as k:
+        run = k.records.upsert_many(people(60), **options(tmp_path / "s"))
+        async with run:
+            async for outcome in run:
+                told.append(outcome)
+                break
+        told += run._untaken()
+        assert [outcome.row for outcome in told] == sorted(outcome.row for outcome in told)
+        there = {record["id"] for record in world.core.look(OBJECT)}
+        assert {outcome.record_id for outcome in told} == there
+        assert len(told) == len(there) == run.report.created > 1
+
+
 async def test_leaving_a_run_that_only_deletes_settles_what_is_under_way(tmp_path: Path) -> None:
     world = World(latency=(0.1, 0.5))
     ids = world.core.insert(OBJECT, people(60))

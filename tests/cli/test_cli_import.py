@@ -226,6 +226,27 @@ def test_max_requests_stops_and_the_same_command_goes_on(kantos, sandbox, leads)
     assert all(row["kantos_id"] for row in rows_of("r.csv"))
 
 
+def test_results_of_a_run_that_wrote_nothing_hold_every_row(kantos, spent_after, leads):
+    spent_after(2)  # the object, and the first read
+    Path("r.csv").write_text("old", encoding="utf-8")
+    words = ("import", "contacts", leads("name,email\nA,a@x.example\nB,b@x.example\n"))
+    done = kantos(*words, "--key", "email", "--results", "r.csv")
+    assert done.code == 3
+    assert [(row["email"], row["kantos_outcome"]) for row in rows_of("r.csv")] == [
+        ("a@x.example", "not reached"),
+        ("b@x.example", "not reached"),
+    ]
+    assert {path.name for path in Path().iterdir()} == {"leads.csv", "r.csv"}
+
+
+def test_an_input_that_cannot_be_read_on_leaves_the_last_results(kantos, leads):
+    Path("r.csv").write_text("old", encoding="utf-8")
+    words = ("import", "contacts", leads('name,email\nA,a@x.example\n"B,b@x.example\n'))
+    assert kantos(*words, "--key", "email", "--results", "r.csv").code == 2
+    assert Path("r.csv").read_text(encoding="utf-8") == "old"
+    assert {path.name for path in Path().iterdir()} == {"leads.csv", "r.csv"}
+
+
 def test_an_error_that_ends_the_run_says_how_far_it_came(kantos, spent_after, leads):
     limited = spent_after(40)
     leads("name,email\n" + "".join(f"P{n},p{n}@x.example\n" for n in range(100)))

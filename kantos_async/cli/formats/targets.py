@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,7 @@ __all__ = ["whole_file"]
 
 
 @contextmanager
-def whole_file(path: str, *, keep: bool = False) -> Generator[BinaryIO]:
+def whole_file(path: str, *, keep: Callable[[], bool] = bool) -> Generator[BinaryIO]:
     """Open a file beside `path`; it takes that name when the block has ended without an error.
 
     After an error nothing is left of it, and a file that was there before is still there. A new
@@ -28,7 +28,7 @@ def whole_file(path: str, *, keep: bool = False) -> Generator[BinaryIO]:
 
     Args:
         path: where to write.
-        keep: let it take its name after an error too, with what was written until then.
+        keep: whether it takes its name after an error too, with what was written until then.
 
     Raises:
         UsageError: the file cannot be written, or cannot take its name.
@@ -83,7 +83,7 @@ def _discard(number: int) -> None:
 
 
 @contextmanager
-def _replaced(path: str, mode: int | None, keep: bool) -> Generator[BinaryIO]:
+def _replaced(path: str, mode: int | None, keep: Callable[[], bool]) -> Generator[BinaryIO]:
     final = Path(os.path.realpath(path) if os.path.islink(path) else path)
     part = final.with_name(f"{final.name}.{secrets.token_hex(4)}.part")
     kept = 0o666 if mode is None else stat.S_IMODE(mode)
@@ -100,10 +100,11 @@ def _replaced(path: str, mode: int | None, keep: bool) -> Generator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
     except BaseException as error:
+        is_kept = keep()
         with contextlib.suppress(OSError):
-            part.replace(final) if keep else part.unlink()
+            part.replace(final) if is_kept else part.unlink()
         if isinstance(error, OSError) and error.filename is None:
-            left = "what was written is there" if keep else "nothing was left there"
+            left = "what was written until then is there" if is_kept else "nothing was left there"
             raise UsageError(f"{path}: {error.strerror or error}; {left}") from error
         raise
     try:
