@@ -2,12 +2,15 @@
 
 import io
 import os
+import re
 import sys
 import threading
+import zipfile
 from datetime import datetime
 from types import SimpleNamespace
 
 import openpyxl
+import openpyxl.chart
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -202,6 +205,81 @@ def test_xlsx_keeps_the_types_of_cells(sheet):
 def test_a_failed_formula_is_a_problem(sheet):
     (row,) = read(sheet(("a", "b"), ("#N/A", "ok")))
     assert [(p.column, p.reason) for p in row.problems] == [("a", "is an error of the spreadsheet")]
+
+
+def test_a_formula_without_a_stored_value_is_a_problem(sheet):
+    # No program has worked it out, and an empty cell would be another thing.
+    rows = read(sheet(("a", "b"), ("=1+1", "x"), ("=A2", None), (3, "=not text")))
+    said = [[(p.column, p.value, p.reason) for p in row.problems] for row in rows]
+    why = "is a formula without a stored value; open and save the file"
+    assert said == [[("a", None, why)], [("a", None, why)], [("b", None, why)]]
+    assert [row.cells for row in rows] == [
+        {"a": None, "b": "x"},
+        {"a": None, "b": None},
+        {"a": 3, "b": None},
+    ]
+    assert "the header is a formula" in refusal(sheet(("a", "=B2"), (1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('<c r="A2"><f>1+1</f><v>2</v></c>', 2),
+        # An empty text is a value too.
+        ('<c r="A2" t="str"><f>B2&amp;""</f><v></v></c>', None),
+    ],
+)
+def test_a_formula_counts_by_its_stored_value(sheet, cell, value):
+    (row,) = read(
+        rewritten(
+            sheet(("a", "b"), ("=1+1", "x")),
+            "xl/worksheets/sheet1.xml",
+            lambda text: re.sub(r'<c r="A2">.*?</c>', lambda _: cell, text),
+        )
+    )
+    assert not row.problems
+    assert row.cells == {"a": value, "b": "x"}
+
+
+def rewritten(path, part, change):
+    """The same file with another part."""
+    new = path.with_name("rewritten.xlsx")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(new, "w") as to:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == part:
+                data = change(data.decode()).encode()
+            to.writestr(name, data)
+    return new
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("xl/worksheets/sheet1.xml", lambda text: text[: len(text) // 2]),
+        ("xl/worksheets/sheet1.xml", lambda text: text.replace('r="A2"', 'r="2A"')),
+        ("xl/workbook.xml", lambda text: text.replace("sheets", "shets")),
+        ("xl/workbook.xml", lambda text: "no XML"),
+    ],
+)
+def test_a_broken_spreadsheet_is_one_line(sheet, part, change):
+    assert refusal(rewritten(sheet(("a", "b"), ("x", "y")), part, change))
+
+
+def test_a_spreadsheet_whose_data_are_broken(sheet, write):
+    content = bytearray(sheet(("a", "b"), *[(n, "y") for n in range(500)]).read_bytes())
+    at = content.index(b"xl/worksheets/sheet1.xml") + 200
+    content[at : at + 50] = bytes(50)
+    assert refusal(write("broken.xlsx", bytes(content)))
+
+
+def test_a_sheet_that_is_a_chart_is_none_of_rows(sheet, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["a"])
+    book.active.append([1])
+    book.create_chartsheet("Chart").add_chart(openpyxl.chart.BarChart())
+    book.save(tmp_path / "chart.xlsx")
+    assert [row.cells for row in read(tmp_path / "chart.xlsx")] == [{"a": 1}]
 
 
 def test_of_several_sheets_one_must_be_named(sheet):
