@@ -72,9 +72,16 @@ def _run(arguments: Sequence[str]) -> int:
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:
         failure = explain(error)
+        if failure is None and isinstance(error, UnicodeEncodeError) and _is_undecoded(arguments):
+            failure = "what is written on the command line is not UTF-8", ExitCode.USAGE
         if failure is None:
             raise
         return _fail(*failure)
+
+
+def _is_undecoded(arguments: Sequence[str]) -> bool:
+    """Whether a word holds bytes that are no text: a file may be called so, and nothing else."""
+    return any("\udc80" <= letter <= "\udcff" for word in arguments for letter in word)
 
 
 def _fail(line: str, code: ExitCode) -> ExitCode:

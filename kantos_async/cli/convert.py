@@ -143,11 +143,22 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}([.,'’ \u00a0\u202f])\d{3}(\1\d{3})*", re.
 def _number(cell: Any, rules: Rules) -> int | float:
     if isinstance(cell, str):
         return _read_number(cell, rules.decimal)
+    if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal):
+        raise ValueError("is no number")
+    if isinstance(cell, Decimal) and not cell.is_finite():
+        raise ValueError("is no number")
+    if not _is_finite(cell):
+        raise ValueError("is too large a number")
     if isinstance(cell, Decimal):
         return int(cell) if cell == cell.to_integral_value() else float(cell)
-    if isinstance(cell, bool) or not isinstance(cell, int | float) or not math.isfinite(cell):
-        raise ValueError("is no number")
     return cell
+
+
+def _is_finite(number: float | Decimal) -> bool:
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
 
 
 def _read_number(text: str, decimal: str | None) -> int | float:
@@ -194,7 +205,10 @@ def _datetime(cell: Any, rules: Rules) -> str:
         if rules.tz is None:
             raise ValueError("has no time zone; say --tz, such as --tz Europe/Berlin")
         moment = _placed(moment, rules.tz)
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError("is beyond the years 1 to 9999 in UTC") from None
 
 
 def _placed(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -242,7 +256,7 @@ def _list(cell: Any, rules: Rules) -> list[Any]:
     if isinstance(cell, str):
         try:
             cell = msgspec.json.decode(cell)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise ValueError('is no JSON list, such as ["a", "b"]') from None
     if not isinstance(cell, list):
         raise ValueError("is no list")

@@ -89,6 +89,7 @@ async def get(record_id: str, /, *, out: Output = STANDARD) -> None:
         record_id: The record's id.
         out: What every command shares.
     """
+    _check_ids(record_id)
     async with connect(read_only=True) as k:
         _show(await k.records.get(record_id), out)
 
@@ -131,6 +132,7 @@ async def update(record_id: str, /, *values: str, out: Output = STANDARD) -> Non
         values: FIELD=VALUE, once for each field; `FIELD=` clears it.
         out: What every command shares.
     """
+    _check_ids(record_id)
     if not values:
         raise UsageError("no values: write FIELD=VALUE, such as status=qualified")
     async with connect() as k:
@@ -157,6 +159,7 @@ async def delete(
     """
     if not record_ids:
         raise UsageError("no records: name their ids")
+    _check_ids(*record_ids)
     if not yes:
         _confirm(f"Delete {len(record_ids):,} record{'s' * (len(record_ids) > 1)}?")
     rows: list[dict[str, Any]] = []
@@ -215,6 +218,12 @@ def _slug(convert: Converter, name: str) -> str:
         names = near(name, [field.slug for field in convert.fields])
         raise UsageError(f"there is no field {name!r}{names}")
     return name if field is None else field.slug
+
+
+def _check_ids(*record_ids: str) -> None:
+    """A variable of a shell that is not set must not name all records, or none."""
+    if not all(record_ids):
+        raise UsageError("a record's id is empty")
 
 
 def _show(record: Record, out: Output) -> None:

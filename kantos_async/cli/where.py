@@ -88,7 +88,12 @@ def _value(slug: str, text: str, convert: Converter) -> Any:
             raise ValueError(
                 f"{text!r} is no time like 2024-01-31 or 2024-01-31T12:00:00Z"
             ) from None
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{text!r} is beyond the years 1 to 9999 in UTC") from None
     if slug in _TEXTS:
         return text
     try:

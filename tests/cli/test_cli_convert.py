@@ -235,3 +235,25 @@ def test_an_option_that_cannot_be_read_is_named(capsys, option, value, said):
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+# ---- values beyond what Python counts ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "said"),
+    [
+        ("number", Decimal("1E+500"), "too large"),
+        ("number", Decimal("NaN"), "no number"),
+        ("number", 10**400, "too large"),
+        ("datetime", "0001-01-01T00:00:00+05:00", "beyond the years"),
+        ("datetime", "9999-12-31T23:00:00-05:00", "beyond the years"),
+        ("multi_select", "[" * 100_000, "no JSON list"),
+    ],
+)
+def test_what_overflows_is_a_bad_value(kind, cell, said):
+    assert said in refusal(converter(kind), cell)
+
+
+def test_a_time_that_its_zone_moves_out_of_the_calendar():
+    assert "beyond" in refusal(converter("datetime", Rules(tz=BERLIN)), "0001-01-01T00:00:00")

@@ -143,7 +143,11 @@ def test_ragged_rows_are_a_problem_of_their_own(write):
     ("content", "said"),
     [
         (b"", ": the file is empty"),
-        (b"\n\n", ": a header, and no rows below it"),
+        (b"\n\n", ": the file holds nothing but blank lines"),
+        (
+            "name\nAnn\n".encode("utf-16-le"),
+            ", line 1: holds NUL bytes, as UTF-16 does; save the file as UTF-8",
+        ),
         (b"a,b\n", ": a header, and no rows below it"),
         (b"a,b,a\n1,2,3\n", ": two columns are called 'a' (1 and 3)"),
         (b"a,,b\n1,2,3\n", ": column 2 has no name in the header"),
@@ -184,6 +188,8 @@ def test_a_delimiter_of_two_characters_is_none(write):
         ("a.json", "[]", ": no rows"),
         ("a.json", '[{"a": 1}, 2]', ", row 2: Expected `object`, got `int`"),
         ("a.json", "nonsense", ": "),
+        ("a.json", f"[{'[' * 100_000}", ": is nested too deeply"),
+        ("a.jsonl", f'{{"a": {"[" * 100_000}\n', ", line 1: is nested too deeply"),
     ],
 )
 def test_bad_json(write, name, content, said):
@@ -302,6 +308,35 @@ def test_what_is_no_parquet(write, tmp_path):
     assert ": is no Parquet file" in refusal(write("a.parquet", b"PAR1 no"))
     parquet.write_table(pyarrow.table({"a": []}), tmp_path / "b.parquet")
     assert refusal(tmp_path / "b.parquet") == ": a header, and no rows below it"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pyarrow.array([1_706_659_200_000_000_001, None], pyarrow.timestamp("ns")),
+        pyarrow.array([1, None], pyarrow.time64("ns")),
+        pyarrow.array([1, None], pyarrow.duration("ns")),
+        pyarrow.array([2**40, None], pyarrow.timestamp("s")),
+    ],
+)
+def test_times_of_parquet_that_nobody_else_has_are_problems(tmp_path, values):
+    parquet.write_table(pyarrow.table({"a": ["x", "y"], "t": values}), tmp_path / "a.parquet")
+    rows = read(tmp_path / "a.parquet")
+    assert [row.cells for row in rows] == [{"a": "x", "t": None}, {"a": "y", "t": None}]
+    assert [[problem.column for problem in row.problems] for row in rows] == [["t"], []]
+
+
+def test_parquet_whose_columns_have_no_name(tmp_path):
+    parquet.write_table(pyarrow.table({"a": [1], "": [2]}), tmp_path / "a.parquet")
+    assert refusal(tmp_path / "a.parquet") == ": column 2 has no name"
+
+
+def test_parquet_whose_data_are_broken(write, tmp_path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"a": list(map(str, range(1_000)))}), path)
+    content = bytearray(path.read_bytes())
+    content[20:1_000] = b"\xff" * 980
+    assert refusal(write("b.parquet", bytes(content))).startswith(": cannot be read (")
 
 
 def test_a_directory(tmp_path):

@@ -92,6 +92,7 @@ def test_conditions(kantos, people, conditions, found):
         ("status", "write FIELD=VALUE"),
         ("created_at>=yesterday", "'yesterday' is no time like 2024-01-31"),
         ("phone~", "~ needs a value"),
+        ("created_at>=0001-01-01T00:00:00+12:00", "'0001-01-01T00:00:00+12:00' is beyond"),
     ],
 )
 def test_a_condition_that_cannot_be_read_is_named(kantos, condition, said):
@@ -124,6 +125,30 @@ def test_get_shows_one(kantos, people):
     done = kantos("get", "rec_none")
     assert done.code == 3
     assert "404" in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("get", ""), ("update", "", "name=x"), ("delete", "", "--yes"), ("get", "--", "")]
+)
+def test_an_id_that_is_empty_is_wrong_use(kantos, sandbox, words):
+    assert kantos(*words) == (2, "", "kantos: a record's id is empty\n")
+    assert not sandbox.log
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "contacts", "name=\udcff"),
+        ("query", "contacts", "--where", "name=\udcff"),
+        ("get", "rec_\udcff"),
+        ("describe", "\udcff"),
+    ],
+)
+def test_bytes_that_are_no_text_are_wrong_use(kantos, words):
+    done = kantos(*words)
+    assert done.code in {2, 3}
+    assert done.err.startswith("kantos: ")
+    assert done.err.count("\n") == 1
 
 
 def test_create_converts_by_type(kantos, sandbox):

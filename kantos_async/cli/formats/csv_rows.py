@@ -25,7 +25,9 @@ class CsvRows(Source):
         if len(self._delimiter) != 1:
             raise UsageError(f"--delimiter {delimiter!r}: must be one character, or tab")
         cells = next(self._cells(), None)
-        self.columns = self._columns = header(name, cells[1] if cells else ())
+        if cells is None:
+            raise UsageError(f"{name}: the file holds nothing but blank lines")
+        self.columns = self._columns = header(name, cells[1])
 
     def rows(self) -> Iterator[Row]:
         """All rows."""

@@ -33,8 +33,8 @@ class JsonlRows(Source):
                 continue
             try:
                 yield Row(number, _decode(line))
-            except msgspec.DecodeError as error:
-                raise UsageError(f"{self.name}, line {number}: {error}") from None
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise UsageError(f"{self.name}, line {number}: {_said(error)}") from None
 
 
 class JsonRows(Source):
@@ -46,13 +46,17 @@ class JsonRows(Source):
             self._items = msgspec.json.decode(
                 path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=list[msgspec.Raw]
             )
-        except msgspec.DecodeError as error:
-            raise UsageError(f"{name}: {error}") from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UsageError(f"{name}: {_said(error)}") from None
 
     def rows(self) -> Iterator[Row]:
         """All rows."""
         for number, item in enumerate(self._items, start=1):
             try:
                 yield Row(number, _decode(item))
-            except msgspec.DecodeError as error:
-                raise UsageError(f"{self.name}, row {number}: {error}") from None
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise UsageError(f"{self.name}, row {number}: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    return "is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -47,4 +47,6 @@ def _without_mark(name: str, line: bytes) -> bytes:
     for mark, encoding in _OTHERS.items():
         if line.startswith(mark):
             raise UsageError(f"{name}, line 1: is {encoding}; save the file as UTF-8")
+    if b"\0" in line:
+        raise UsageError(f"{name}, line 1: holds NUL bytes, as UTF-16 does; save the file as UTF-8")
     return line.removeprefix(codecs.BOM_UTF8)
