@@ -40,16 +40,21 @@ class Columns:
         self._key = key
         self._slugs: dict[str, str | None] = dict.fromkeys((*RESULTS, *ignore))
         self._owners: dict[str, str] = {}
+        self._is_alone = names is not None and len(names) == 1
         self.left_out: list[str] = []
         for mapping in maps:
-            self._map(mapping)
+            self._map(mapping, ignore)
         if names is not None:
             self._check(names, [*ignore, *(mapping.rpartition("=")[0] for mapping in maps)])
 
-    def _map(self, mapping: str) -> None:
+    def _map(self, mapping: str, ignore: Sequence[str]) -> None:
         column, equals, name = mapping.rpartition("=")
         if not equals or not column or not name:
             raise UsageError(f"--map {mapping!r}: write COLUMN=FIELD, such as 'E-mail=email'")
+        if column in ignore:
+            raise UsageError(f"--map {mapping!r}: --ignore {column!r} leaves that column out")
+        if column in self._owners.values():
+            raise UsageError(f"--map {mapping!r}: the column {column!r} is mapped twice")
         if name == "id":
             self._own(column, "id")
             return
@@ -91,6 +96,7 @@ class Columns:
             raise UsageError(
                 f"the column {column!r} is no field of {self._title}{near(column, slugs)} "
                 f"(say --map {column + '=FIELD'!r} or --ignore {column!r})"
+                f"{_delimiter_in(column) if self._is_alone else ''}"
             )
         else:
             self._own(column, slug)
@@ -103,3 +109,12 @@ class Columns:
                 f"the columns {owner!r} and {column!r} both fill {slug!r}; --ignore one of them"
             )
         self._slugs[column] = slug
+
+
+def _delimiter_in(column: str) -> str:
+    """What a header in one piece looks like, and the way out."""
+    for mark, word in ((";", "';'"), ("\t", "tab")):
+        if mark in column:
+            named = "tabs" if word == "tab" else word
+            return f"; where cells are set apart by {named}, say --delimiter {word}"
+    return ""

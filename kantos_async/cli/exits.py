@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from enum import IntEnum
 
 from ..bulk.errors import StateError, SyncStoppedError
@@ -70,7 +72,26 @@ def line_for(error: Exception) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    if isinstance(error, SyncStoppedError):
+        for api, written in _OPTIONS:
+            text = re.sub(api, written, text)
+    return text
+
+
+def _most(found: re.Match[str]) -> str:
+    """A number of records, or a share of them, which the library has as a fraction."""
+    most = found[1]
+    return f"--max-deletes {float(most) * 100:g}%" if "." in most else f"--max-deletes {most}"
+
+
+#: What the library calls its arguments, and what they are here.
+_OPTIONS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"\bdelete_missing\b", "--delete-missing"),
+    (r"\bmax_deletes=(\d+(?:\.\d+)?)", _most),
+    (r"more than max_vanished=\S+ allows", "too many to go on"),
+    (r", or raise SyncPolicy\(max_vanished=\)", ""),
+)
 
 
 def _advice(error: KantosError) -> str:

@@ -160,6 +160,10 @@ def _options(
     definition: ObjectDefinition, key: str, state: Path | None, changes: Changes
 ) -> Options:
     slug = _key_field(definition, key)
+    if changes.delete_missing and changes.mode != "upsert":
+        raise UsageError("--delete-missing goes with --mode upsert only")
+    if slug == "id" and changes.mode != "update-only":
+        raise UsageError("--key id cannot create: the server chooses ids; say --mode update-only")
     if not Schema.of(definition).is_unique(slug):
         if changes.delete_missing:
             raise UsageError(f"--delete-missing needs a unique key, and {slug!r} is not")
@@ -197,11 +201,12 @@ def _share(text: str) -> float:
     """A number of records, or a share of them as a float."""
     number, percent, rest = text.partition("%")
     try:
-        if percent and not rest:
-            return float(number) / 100
-        return int(text)
+        most = float(number) / 100 if percent and not rest else int(text)
+        if most >= 0:
+            return most
     except ValueError:
-        raise UsageError(f"--max-deletes {text!r}: must be like 50, or 10%") from None
+        pass
+    raise UsageError(f"--max-deletes {text!r}: must be like 50, or 10%")
 
 
 def _keep_apart(file: str, *others: Path | None) -> None:

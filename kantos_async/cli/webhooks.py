@@ -62,8 +62,8 @@ async def listen(
         port: The port to listen on; 0 takes any free one.
         out: What every command shares.
     """
-    if forward is not None and urlsplit(forward).scheme not in {"http", "https"}:
-        raise UsageError(f"--forward {forward!r}: must begin with http:// or https://")
+    if forward is not None:
+        _check_address(forward)
     try:
         receiver = WebhookReceiver(secret)
     except ValueError as error:
@@ -82,6 +82,18 @@ async def listen(
                 out.remark(f"Others can reach {host}.")
 
         await _serve(app, listener, announce)
+
+
+def _check_address(forward: str) -> None:
+    try:
+        parts = urlsplit(forward)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError as error:
+        raise UsageError(f"--forward {forward!r}: {error}") from None
+    if parts.scheme not in {"http", "https"}:
+        raise UsageError(f"--forward {forward!r}: must begin with http:// or https://")
+    if not host:
+        raise UsageError(f"--forward {forward!r}: names no host, such as http://127.0.0.1:8000/")
 
 
 @attrs.define

@@ -104,7 +104,10 @@ def test_delete_missing_makes_a_mirror(kantos, sandbox, people, leads):
     words = ("import", "contacts", leads(), *MAP, "--delete-missing")
     done = kantos(*words)
     assert done.code == 2
-    assert "nothing was written" in done.err
+    assert done.err.splitlines()[-1] == (
+        "kantos: --delete-missing would delete 1 of 3 records, more than --max-deletes 10% allows; "
+        "nothing was written"
+    )
     assert writes(sandbox) == 0
     done = kantos(*words, "--max-deletes", "50%", "--json")
     assert (done.code, done.json["deleted"]) == (0, 1)
@@ -361,6 +364,8 @@ def test_a_dry_run_with_a_state_leaves_undo_alone(kantos, sandbox, people, leads
             "(say --map 'Compny=FIELD' or --ignore 'Compny')",
         ),
         ("name,email,Email\na,b,c\n", "'email' and 'Email' both fill 'email'; --ignore one"),
+        ("name;email\na;b\n", "; where cells are set apart by ';', say --delimiter ';'"),
+        ("name\temail\na\tb\n", "; where cells are set apart by tabs, say --delimiter tab"),
         ("name\na\n", "no column fills the key field 'email': name it by --map 'COLUMN=email'"),
         ('name,email\n"a,b\n', "leads.csv, line 2: a quote is opened in this row"),
     ],
@@ -392,6 +397,20 @@ def test_a_column_of_jsonl_that_is_no_field(kantos, sandbox, leads):
         (("--key", "email", "--map", "name=nmae"), "no field 'nmae'; did you mean 'name'?"),
         (("--key", "email", "--map", "Nam=name"), "there is no column 'Nam'; did you mean 'Name'?"),
         (("--key", "email", "--ignore", "Phone"), "there is no column 'Phone'"),
+        (
+            ("--key", "email", "--map", "phone=name", "--ignore", "phone"),
+            "--map 'phone=name': --ignore 'phone' leaves that column out",
+        ),
+        (
+            ("--key", "email", "--map", "phone=name", "--map", "phone=phone"),
+            "--map 'phone=phone': the column 'phone' is mapped twice",
+        ),
+        (
+            ("--key", "email", "--delete-missing", "--mode", "update-only"),
+            "--delete-missing goes with --mode upsert only",
+        ),
+        (("--key", "email", "--max-deletes", "-5"), "--max-deletes '-5': must be like 50, or 10%"),
+        (("--key", "id"), "--key id cannot create: the server chooses ids; say --mode update-only"),
         (("--key", "email", "--max-deletes", "some"), "--max-deletes 'some'"),
         (("--key", "email", "--results", "leads.csv"), "leads.csv: is given twice"),
         (("--key", "email", "--results", "a.csv", "--reject", "./a.csv"), "given twice"),

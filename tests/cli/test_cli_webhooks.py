@@ -102,6 +102,8 @@ async def test_forwarding_passes_the_very_bytes_and_fails_as_they_fail(capsys, s
         ([], "--secret"),
         (["--secret", ""], "--secret"),
         (["--secret", "s", "--forward", "app:8000"], "--forward 'app:8000'"),
+        (["--secret", "s", "--forward", "http://"], "--forward 'http://': names no host"),
+        (["--secret", "s", "--forward", "http://app:x/"], "--forward 'http://app:x/'"),
         (["--secret", "s", "--host", "256.0.0.1"], ""),
     ],
 )
