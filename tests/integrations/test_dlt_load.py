@@ -197,6 +197,7 @@ def test_since_bounds_the_first_run(sandbox: Sandbox, pipeline: Any, query: Any)
         ({"objects": ["contcts"]}, ValueError, "no object 'contcts'; did you mean 'contacts'"),
         ({"objects": "contacts"}, TypeError, "must be a list"),
         ({"since": datetime(2026, 1, 1)}, ValueError, "time zone"),
+        ({"overlap": timedelta(seconds=-1)}, ValueError, "must not be negative"),
     ],
 )
 def test_wrong_arguments_are_told_at_once(
@@ -221,3 +222,8 @@ def test_the_key_may_be_among_the_secrets_of_dlt(
     monkeypatch.setenv("SOURCES__KANTOS__API_KEY", sandbox.api_key)
     assert list(kantos_source().resources) == ["contacts", "companies", "deals"]
     assert list(kantos_source().with_resources("deals").selected_resources) == ["deals"]
+
+
+def test_an_object_that_is_named_twice_is_loaded_once(sandbox: Sandbox) -> None:
+    source = kantos_source(["contacts", "obj_contacts", "Contacts", "deals"])
+    assert list(source.resources) == ["contacts", "deals"]

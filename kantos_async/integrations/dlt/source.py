@@ -57,7 +57,7 @@ def kantos_source(
     schema: `GET /crm/objects`, and `GET /crm/objects/{object_id}` for each object.
 
     Args:
-        objects: slugs, names or ids. None: all.
+        objects: slugs, names or ids; one that is named twice counts once. None: all.
         since: the first run reads what was updated from then on. None: everything.
         deletions: at the end of a run, find the records that are gone (`records.missing_ids`,
             against the ids in the table) and delete their rows.
@@ -69,11 +69,13 @@ def kantos_source(
         client: further settings of `KantosAsync`, such as `quota` or `timeout`.
 
     Raises:
-        ValueError: there is no such object; `since` has no time zone.
+        ValueError: there is no such object; `since` has no time zone; `overlap` is negative.
         AuthenticationError: the key was refused.
     """
     if since is not None and since.tzinfo is None:
         raise ValueError(f"since={since!r} has no time zone; add one, e.g. .replace(tzinfo=UTC)")
+    if overlap < timedelta(0):
+        raise ValueError(f"overlap={overlap!r}: must not be negative, or changes would be missed")
     key = api_key or dlt.secrets.get("sources.kantos.api_key", str)
     settings: dict[str, Any] = {"base_url": base_url, "read_only": True, **client}
     with Kantos(key, **settings) as k:
@@ -133,7 +135,7 @@ def _chosen(k: Kantos, wanted: Iterable[str] | None) -> Sequence[str]:
         return [each.id for each in listed]
     if isinstance(wanted, str):
         raise TypeError(f"objects={wanted!r}: must be a list of names")
-    return [_find(name, listed) for name in wanted]
+    return list(dict.fromkeys(_find(name, listed) for name in wanted))
 
 
 def _find(name: str, listed: Sequence[ObjectDefinition]) -> str:
