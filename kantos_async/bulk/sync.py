@@ -168,7 +168,9 @@ class BulkRun(Run):
             why = row.problem
         elif self._options.on_duplicate == "last":
             note = f"row {row.winner} has the same key, and wins"
-            return Outcome(row=row.n, key=row.key, status="unchanged", note=note)
+            records = [] if row.key is None else self._parts.mirror.find(row.key)
+            found = records[0].id if records else None
+            return Outcome(row=row.n, key=row.key, status="unchanged", record_id=found, note=note)
         else:
             why = f"row {row.winner} has the same key"
         error = RowError(f"row {row.n}: {why}")

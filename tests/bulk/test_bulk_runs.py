@@ -151,6 +151,18 @@ async def test_rows_that_cannot_be_written_fail_alone() -> None:
     assert list(stored(world)) == ["e@x.org"]
 
 
+async def test_a_row_that_another_overrides_names_the_record_that_is_there() -> None:
+    world = World()
+    (there,) = world.core.insert(OBJECT, [{"name": "old", "email": "a@x.org"}])
+    rows = [{"name": name, "email": "a@x.org"} for name in ("first", "second")]
+    async with world.client() as k:
+        run = k.records.upsert_many(rows, object_id=OBJECT, key="email")
+        async with run:
+            early, late = [outcome async for outcome in run]
+    assert (early.status, early.record_id) == ("unchanged", there)
+    assert (late.status, late.record_id) == ("updated", there)
+
+
 async def test_of_two_rows_with_one_key_one_wins_or_fails() -> None:
     world = World()
     rows = [{"name": name, "email": "a@x.org"} for name in ("first", "second")]
