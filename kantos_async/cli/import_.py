@@ -107,8 +107,9 @@ async def import_(
 
     Example: `kantos import contacts leads.csv --key email --state contacts.state --results r.csv`
 
-    Exit codes: 0 all well, 1 some rows failed, 2 wrong use or an input that cannot be read,
-    3 the API refused, 4 a dry run would change something, 5 stopped at `--max-requests`.
+    Exit codes: 0 all well, 1 some rows failed, 2 wrong use, an input that cannot be read, or a
+    `--max-requests` within which nothing is written, 3 the API refused, 4 a dry run would change
+    something, 5 stopped at `--max-requests`.
 
     Args:
         object: The object's slug, name or id.
@@ -126,10 +127,11 @@ async def import_(
     """
     kind = kind_of(file, layout.format)
     _keep_apart(file, results, reject, state)
+    _check_budget(object, changes.max_requests)
     with open_source(file, kind, delimiter=layout.delimiter, sheet=layout.sheet) as source:
         async with connect(read_only=explain or dry_run) as k:
             definition = await find_object(k, object)
-            options = _options(definition, key, state, changes)
+            options = _options(definition, key, state, changes, k.stats.requests)
             columns = Columns(
                 definition,
                 source.columns,
@@ -157,8 +159,9 @@ _MODES: dict[str, Mode] = {
 
 
 def _options(
-    definition: ObjectDefinition, key: str, state: Path | None, changes: Changes
+    definition: ObjectDefinition, key: str, state: Path | None, changes: Changes, spent: int
 ) -> Options:
+    most = changes.max_requests
     slug = _key_field(definition, key)
     if changes.delete_missing and changes.mode != "upsert":
         raise UsageError("--delete-missing goes with --mode upsert only")
@@ -182,10 +185,18 @@ def _options(
             conflict=changes.conflict,
             delete_missing=changes.delete_missing,
             max_deletes=_share(changes.max_deletes),
-            max_requests=changes.max_requests,
+            # Repeats may have spent more than was foreseen.
+            max_requests=None if most is None else max(most - spent, 1),
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _check_budget(name: str, most: int | None) -> None:
+    # Finding the object takes one request by its id, and two by its name.
+    least = (1 if name.startswith("obj_") else 2) + 1
+    if most is not None and most < least:
+        raise UsageError(f"--max-requests {most}: at least {least} are needed")
 
 
 def _key_field(definition: ObjectDefinition, key: str) -> str:

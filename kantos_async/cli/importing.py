@@ -15,7 +15,7 @@ from ..bulk.report import Outcome, Plan
 from ..bulk.run import Run
 from ..bulk.sync import BulkRun
 from .complaints import Complaints
-from .exits import ExitCode
+from .exits import ExitCode, UsageError
 from .intake import Intake
 from .output import Output
 from .progress import Stages, Step
@@ -93,6 +93,13 @@ class Job:
         self._sum_up(run, path)
         report = run.report
         if report.stopped is not None:
+            if not report.created + report.updated + report.deleted + report.unknown:
+                # The same command would come no further, however often.
+                sent = self.k.stats.requests
+                raise UsageError(
+                    f"--max-requests is reached after {sent} requests, and nothing was written; "
+                    f"at least {sent + 1} are needed, and --explain tells how many"
+                )
             say_where(run, self.out, "--max-requests is reached: ")
             return ExitCode.STOPPED
         return ExitCode.ROWS_FAILED if report.failed or report.unknown else ExitCode.OK

@@ -229,6 +229,40 @@ def test_max_requests_stops_and_the_same_command_goes_on(kantos, sandbox, leads)
     assert all(row["kantos_id"] for row in rows_of("r.csv"))
 
 
+@pytest.mark.parametrize("most", [3, 4, 5])
+def test_max_requests_count_everything_and_promise_no_progress(kantos, sandbox, leads, most):
+    there = [{"name": f"P{n}", "email": f"p{n}@x.example"} for n in range(250)]
+    sandbox.insert("obj_contacts", there)
+    text = "name,email\n" + "".join(f"{each['name']},{each['email']}\n" for each in there)
+    words = ("import", "contacts", leads(f"{text}New,new@x.example\n"), "--key", "email")
+    before = len(sandbox.log)
+    done = kantos(*words, "--max-requests", str(most))
+    assert len(sandbox.log) - before <= most
+    assert writes(sandbox) == 0
+    # The same command would come no further: no code that asks for it.
+    assert done.code == 2
+    assert f"at least {most + 1} are needed" in done.err.splitlines()[-1]
+    assert "goes on with the rest" not in done.err
+
+
+@pytest.mark.parametrize(("name", "least"), [("contacts", 3), ("obj_contacts", 2)])
+def test_max_requests_that_cannot_be_kept_send_nothing(kantos, sandbox, leads, name, least):
+    words = ("import", name, leads(), *MAP, "--max-requests", str(least - 1))
+    done = kantos(*words)
+    assert done == (2, "", f"kantos: --max-requests {least - 1}: at least {least} are needed\n")
+    assert not sandbox.log
+
+
+def test_results_give_the_id_of_the_record_to_a_row_that_another_overrides(kantos, people, leads):
+    leads("name,email\nAnn 1,ann@x.example\nAnn 2,ann@x.example\n")
+    words = ("import", "contacts", "leads.csv", "--key", "email", "--results", "r.csv")
+    assert kantos(*words).code == 0
+    assert [(row["kantos_id"], row["kantos_outcome"]) for row in rows_of("r.csv")] == [
+        (people[0], "unchanged"),
+        (people[0], "updated"),
+    ]
+
+
 def test_results_of_a_run_that_wrote_nothing_hold_every_row(kantos, spent_after, leads):
     spent_after(2)  # the object, and the first read
     Path("r.csv").write_text("old", encoding="utf-8")
@@ -331,7 +365,7 @@ def test_a_dry_run_shows_deletions(kantos, sandbox, people, leads):
 
 @pytest.mark.parametrize("way", ["--explain", "--dry-run"])
 def test_a_plan_too_can_stop_at_max_requests(kantos, people, leads, way):
-    done = kantos("import", "contacts", leads(), *MAP, way, "--max-requests", "1")
+    done = kantos("import", "contacts", leads(), *MAP, way, "--max-requests", "3")
     assert done.code == 5
     assert "--max-requests is reached" in done.err.splitlines()[-1]
 
