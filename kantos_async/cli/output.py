@@ -5,6 +5,7 @@ With `--json` standard output is one JSON document and nothing more.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -92,8 +93,12 @@ class Output:
 
     def document(self, document: Any) -> None:
         """Print a JSON document, whether or not `--json` asks for it."""
+        try:
+            text = msgspec.json.encode(document)
+        except UnicodeEncodeError:  # the name of a file may hold bytes that are no text
+            text = json.dumps(msgspec.to_builtins(document)).encode()
         # Bytes, because JSON is UTF-8 whatever the terminal's encoding.
-        put_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+        put_bytes(msgspec.json.format(text) + b"\n")
 
 
 STANDARD = Output()
