@@ -51,10 +51,10 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
     match error:
         case KeyboardInterrupt():
             return "interrupted", ExitCode.INTERRUPTED
+        case SyncStoppedError(__cause__=HaltedError()):
+            return "--max-requests is reached before all was read", ExitCode.STOPPED
         case UsageError() | ReadOnlyError() | StateError() | SyncStoppedError():
             return _line(error), ExitCode.USAGE
-        case HaltedError():
-            return "--max-requests is reached before all was read", ExitCode.STOPPED
         case KantosError():
             return _line(error) + _advice(error), ExitCode.REFUSED
         case OSError():

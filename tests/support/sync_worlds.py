@@ -240,9 +240,7 @@ class SyncWorld:
         self.core.look(self.object_id)
         self.core.faults.set(plan)
 
-    def _on_insert(
-        self, object_id: str, values: Any, user: str, now: float, created: float
-    ) -> Any:
+    def _on_insert(self, object_id: str, values: Any, user: str, now: float, created: float) -> Any:
         key = values.get(self.key)
         row = self._insert(object_id, values, user, now, created)
         self._judge_create(key, created)
