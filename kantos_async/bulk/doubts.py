@@ -44,7 +44,7 @@ class Doubts:
         pending = self._journal.pending()
         changes = [(change, log) for change, log in pending if change.kind != "deleted"]
         if intents := self._journal.intents():
-            await self._let_creates_appear()
+            await self.let_appear()
             found = await self._find_created({key: intent for key, (intent, _) in intents.items()})
             changes += [(change, intents[key][1]) for key, change in found.items()]
 
@@ -58,13 +58,15 @@ class Doubts:
         await all_of(self._session, deletes)
         self._journal.settle(changes)
 
-    async def _let_creates_appear(self) -> None:
-        latest = self._journal.latest_intent()
-        assert latest is not None
+    async def let_appear(self) -> bool:
+        """Wait until searches show what may have arrived; whether that took any time."""
+        latest = self._journal.latest_doubt()
+        if latest is None:
+            return False
         now = server_now(self._session) or time.time()
         pause = rules.wait_after(latest, now, self._options.policy.margin)
-        if pause:
-            await self._session.wire.sleep(pause)
+        await self._session.wire.sleep(pause)
+        return pause > 0
 
     async def _find_created(self, intents: Mapping[str, Intent]) -> dict[str, Change]:
         """The records that were created, by their keys."""

@@ -65,21 +65,23 @@ class Journal:
         with self._state.whole() as db:
             db.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", (key, at, sent, log))
 
-    def updates(self, target: Known, wrote: Mapping[str, bytes]) -> None:
-        """A record will be changed; `wrote` are the fingerprints of what is sent."""
-        self._await(self._updated(target, target, wrote))
+    def updates(self, target: Known, at: float, wrote: Mapping[str, bytes]) -> None:
+        """A record will be changed, as `at` in `intends`; `wrote` are the marks of what is sent."""
+        self._await(self._updated(target, target, wrote), at)
 
-    def deletes(self, target: Known) -> None:
-        """A record will be deleted."""
-        self._await(self._deleted(target))
+    def deletes(self, target: Known, at: float) -> None:
+        """A record will be deleted, as `at` in `intends`."""
+        self._await(self._deleted(target), at)
 
-    def _await(self, change: Change) -> None:
-        if self._wanted and self._state.path is not None:
-            with self._state.whole() as db:
-                db.execute(
-                    "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?)",
-                    (*_columns(change), self._log),
-                )
+    def _await(self, change: Change, at: float) -> None:
+        if self._state.path is None:
+            return
+        log = self._log if self._wanted else None
+        with self._state.whole() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_columns(change), log, at),
+            )
 
     @property
     def _log(self) -> int:
@@ -160,9 +162,10 @@ class Journal:
 
     # ---- what a run before this one left open ----------------------------------------------
 
-    def latest_intent(self) -> float | None:
-        """When the last create that may have arrived was sent, by the server's time."""
-        found: float | None = self._state.db.execute("SELECT max(at) FROM intent").fetchone()[0]
+    def latest_doubt(self) -> float | None:
+        """When the last write that may have arrived was sent, by the server's time."""
+        both = "SELECT at FROM intent UNION ALL SELECT at FROM pending"
+        found: float | None = self._state.db.execute(f"SELECT max(at) FROM ({both})").fetchone()[0]
         return found
 
     def intents(self) -> dict[str, tuple[Intent, int]]:
@@ -172,7 +175,7 @@ class Journal:
 
     def pending(self) -> list[tuple[Change, int]]:
         """Updates and deletes that may have arrived, and the logs that they belong in."""
-        rows = self._state.db.execute("SELECT * FROM pending")
+        rows = self._state.db.execute("SELECT * FROM pending WHERE log IS NOT NULL")
         return [(_change(row), row[5]) for row in rows.fetchall()]
 
     def settle(self, changes: Iterable[tuple[Change, int]]) -> None:

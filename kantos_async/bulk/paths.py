@@ -100,7 +100,7 @@ class Paths:
     async def _with_state(self) -> None:
         mirrored = self._state.meta.walked_at is not None
         page, now = await self._reads.probe()
-        if await self._let_creates_appear() or (not mirrored and await self._let_writes_appear()):
+        if await self._doubts.let_appear() or (not mirrored and await self._let_writes_appear()):
             page, now = await self._reads.probe()
         self.records = page.pagination.total
         if mirrored and not self._reconcile_is_due(now):
@@ -174,11 +174,6 @@ class Paths:
         return True
 
     # ---- waiting for searches --------------------------------------------------------------
-
-    async def _let_creates_appear(self) -> bool:
-        """After a crash a create may be under way still, and invisible; whether we waited."""
-        row = self._state.db.execute("SELECT max(at) FROM intent").fetchone()
-        return row[0] is not None and await self._wait(row[0])
 
     async def _let_writes_appear(self) -> bool:
         """What we wrote a moment ago a search may not show yet; whether we waited."""

@@ -210,7 +210,7 @@ class Writer:
         given = row.values()
         changed = {self._fields[place]: given[self._fields[place]] for place in decision.fields}
         sent = self._marks(row.hashes, decision)
-        self._journal.updates(target, sent)
+        self._journal.updates(target, self._keeper.latest(), sent)
         try:
             record = await patch(self._session, self._schema, target.id, changed)
         except UnknownOutcomeError:
@@ -280,7 +280,7 @@ class Writer:
         Raises:
             NotFoundError: it was gone already.
         """
-        self._journal.deletes(target)
+        self._journal.deletes(target, self._keeper.latest())
         try:
             await delete_record(self._session, record_id=target.id)
         except UnknownOutcomeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from support.worlds import World
 from kantos_async import (
     CLEAR,
     ClientClosedError,
+    EngineFailure,
     KantosAsync,
     Outcome,
     Reply,
@@ -336,3 +338,34 @@ async def test_a_record_that_goes_just_before_undo_writes_is_gone(
     gone = ("unchanged", "it was gone already") if what == "created" else ("kept", "it is gone")
     assert [(o.status, o.note) for o in told if o.note] == [gone]
     assert not any(outcome.error for outcome in told)
+
+
+async def test_an_update_under_way_at_a_kill_is_seen_by_the_next_run(tmp_path: Path) -> None:
+    """Searches do not show it yet, and the state does not know that it arrived."""
+    world, state, killed = World(), tmp_path / "s", tmp_path / "killed"
+    world.core.faults.set(search_lag=4.0)
+    async with world.client() as k:
+        many = k.records.upsert_many
+        await many(people(300), object_id=OBJECT, key="email", state=state)
+        await anyio.sleep(600)
+        record = world.core.look(OBJECT)[0]
+        world.core.update(record["id"], {"phone": "+1 555 0100"})  # shows that it sorts
+        await many(people(300), object_id=OBJECT, key="email", state=state)
+        await anyio.sleep(600)
+
+        def kill(request: Request, reply: Reply) -> Reply:
+            if request.method == "PATCH":
+                for file in tmp_path.glob("s*"):
+                    shutil.copy(file, tmp_path / file.name.replace("s", "killed", 1))
+                raise EngineFailure("killed", sent="maybe")
+            return reply
+
+        changed = [{**people(1)[0], "name": "other"}]
+        async with world.client(engine=Meddler(world, kill)) as dying:
+            await dying.records.upsert_many(
+                changed, object_id=OBJECT, key="email", state=state, undo=False
+            )
+        assert "other" in names(world)
+        report = await many(people(1), object_id=OBJECT, key="email", state=killed)
+    assert report.updated == 1
+    assert "other" not in names(world)

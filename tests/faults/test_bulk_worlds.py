@@ -13,6 +13,7 @@ from support.rows import ALL, many
 from support.sync_worlds import Fault, Variant, live
 
 from kantos_async.bulk.decide import Decision
+from kantos_async.bulk.doubts import Doubts
 from kantos_async.bulk.mirror import Known, Mirror, micros
 from kantos_async.bulk.paths import Paths
 from kantos_async.bulk.reads import Reads
@@ -122,7 +123,7 @@ OFF: dict[str, tuple[dict[Any, Any], Variant]] = {
         attrs.evolve(CALM, gap=0.1, rate=1.0, size=100, values=2),
     ),
     "waiting for creates after a crash": (
-        {(Paths, "_let_creates_appear"): _no},
+        {(Doubts, "let_appear"): _no},
         attrs.evolve(CALM, kills=True, unique=False, gap=0.1, at_once=16, rate=0.2),
     ),
     "the proofs": (
