@@ -273,7 +273,7 @@ async def test_total_pages_of_0_with_data_is_not_believed() -> None:
     shelf = Shelf(250, lie=lambda pagination: {**pagination, "total_pages": 0})
     async with shelf.client() as k:
         assert ids(await k.records.query("obj").all()) == numbers(0, 250)
-    assert shelf.asked == [1, 2, 3]
+    assert sorted(shelf.asked) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])
