@@ -58,7 +58,6 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 def _uri(path: Path) -> str:
     """A path as SQLite's name for a file that it must not make."""
-
     text = path.absolute().as_posix()
     return f"file://{quote(os.fsencode(text if text[0] == '/' else '/' + text))}?mode=rw"
 

@@ -41,10 +41,10 @@ class Doubts:
 
     async def settle(self) -> None:
         """Add to the undo log what arrived, or may have; forget the rest."""
+        await self.let_appear()
         pending = self._journal.pending()
         changes = [(change, log) for change, log in pending if change.kind != "deleted"]
         if intents := self._journal.intents():
-            await self.let_appear()
             found = await self._find_created({key: intent for key, (intent, _) in intents.items()})
             changes += [(change, intents[key][1]) for key, change in found.items()]
 

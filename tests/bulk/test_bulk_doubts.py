@@ -340,7 +340,10 @@ async def test_a_record_that_goes_just_before_undo_writes_is_gone(
     assert not any(outcome.error for outcome in told)
 
 
-async def test_an_update_under_way_at_a_kill_is_seen_by_the_next_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["run", "undo"])
+async def test_an_update_under_way_at_a_kill_is_seen_by_what_follows(
+    tmp_path: Path, then: str
+) -> None:
     """Searches do not show it yet, and the state does not know that it arrived."""
     world, state, killed = World(), tmp_path / "s", tmp_path / "killed"
     world.core.faults.set(search_lag=4.0)
@@ -363,9 +366,12 @@ async def test_an_update_under_way_at_a_kill_is_seen_by_the_next_run(tmp_path: P
         changed = [{**people(1)[0], "name": "other"}]
         async with world.client(engine=Meddler(world, kill)) as dying:
             await dying.records.upsert_many(
-                changed, object_id=OBJECT, key="email", state=state, undo=False
+                changed, object_id=OBJECT, key="email", state=state, undo=then == "undo"
             )
         assert "other" in names(world)
-        report = await many(people(1), object_id=OBJECT, key="email", state=killed)
+        if then == "undo":
+            report = await k.records.undo(killed)
+        else:
+            report = await many(people(1), object_id=OBJECT, key="email", state=killed)
     assert report.updated == 1
     assert "other" not in names(world)
